@@ -1,0 +1,95 @@
+/**
+ * Everything this package rejects or throws with, apart from an aborted signal's own reason.
+ *
+ * `code` is stable and comes from the closed list below; `message` says what happened, the value and the remedy;
+ * `details` holds what a program can act on, typed by the code.
+ */
+export interface ErrorDetails {
+  /** Some rows cannot be scored; every one of them is listed. Nothing was computed. */
+  ERR_INVALID_ROWS: { problems: RowProblem[] };
+  /** An option has a wrong type or value, or two options contradict each other. */
+  ERR_INVALID_OPTION: { option: string };
+  /** The option is part of the interface but this build cannot honour it. */
+  ERR_NOT_SUPPORTED: { feature: string };
+  /** The chat template is missing, does not parse, or refused a conversation. */
+  ERR_CHAT_TEMPLATE: { path?: string };
+  /** The tokenizer's files are missing, unreadable or of an unknown kind, or a text cannot be encoded. */
+  ERR_TOKENIZER: { path?: string };
+  /** A file or directory that was named does not exist. */
+  ERR_NOT_FOUND: { path: string };
+  /** A file exists but could not be read or written. */
+  ERR_IO: { path: string };
+  /** libtorch was not found, or a part of it could not be opened. */
+  ERR_RUNTIME_NOT_FOUND: { searched: string[] };
+  /** A libtorch of another version than the addon was built for. */
+  ERR_RUNTIME_VERSION: { found: string; expected: string };
+  /** The addon for this platform is missing or does not load. */
+  ERR_ADDON: { path?: string };
+  /** The requested device does not exist or cannot be used. */
+  ERR_DEVICE_UNAVAILABLE: { device: string };
+  /** The file is not a TorchScript archive. */
+  ERR_NOT_TORCHSCRIPT: { path: string };
+  /** The file is a damaged or incomplete archive or checkpoint. */
+  ERR_MODEL_CORRUPT: { path: string; tensor?: string };
+  /** The archive's `forward` takes or returns something else than the contract says. */
+  ERR_MODEL_SIGNATURE: { path: string };
+  /** The configuration of a model is missing, malformed, hostile or contradicts its weights. */
+  ERR_MODEL_CONFIG: { path?: string };
+  /** No built-in program exists for this architecture. */
+  ERR_UNSUPPORTED_ARCHITECTURE: { architecture: string; supported: string[] };
+  /** A tensor is missing, or has another shape or type than the program needs. */
+  ERR_WEIGHTS: { tensor: string; path?: string };
+  /** A TorchScript archive came from the Hub and `trustRemoteCode` is not set. */
+  ERR_UNTRUSTED_CODE: { model: string };
+  /** The model produced a score that is not a number, or is infinite. */
+  ERR_NOT_FINITE: { rows: number[] };
+  /** The model failed while it ran. */
+  ERR_BACKEND: { detail?: string };
+  /** Memory ran out, on the host or on a device. */
+  ERR_OUT_OF_MEMORY: { device: string };
+  /** Work was handed to a model that is unloaded or was never loaded. */
+  ERR_NOT_LOADED: Record<string, never>;
+  /** The Hub has no such repository, or the token may not see it. */
+  ERR_REPOSITORY_NOT_FOUND: { model: string };
+  /** The repository has no such branch, tag or commit. */
+  ERR_REVISION_NOT_FOUND: { model: string; revision: string };
+  /** The repository asks for access to be granted first. */
+  ERR_GATED: { model: string; url: string };
+  /** The Hub refused the token, or wants one. */
+  ERR_UNAUTHORIZED: { url: string };
+  /** Offline mode is on and the files are not in the cache. */
+  ERR_OFFLINE: { model: string };
+  /** Bytes that arrived do not have the announced hash or size. */
+  ERR_CHECKSUM: { path: string };
+  /** The disk is full or has too little space for what is to be written. */
+  ERR_DISK_FULL: { path: string; needed?: number; available?: number };
+  /** The network failed after all retries. */
+  ERR_NETWORK: { url: string };
+}
+
+export type ErrorCode = keyof ErrorDetails;
+
+/** One thing that is wrong with one row: `index` counts from 0, `path` is like `conversation[2].content`. */
+export interface RowProblem {
+  index: number;
+  path: string;
+  message: string;
+}
+
+export class RewardModelScoreError<C extends ErrorCode = ErrorCode> extends Error {
+  override readonly name = "RewardModelScoreError";
+
+  constructor(
+    readonly code: C,
+    message: string,
+    readonly details: ErrorDetails[C],
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+
+  /** Narrows an unknown error to this class, and to one code if it is given. */
+  static is<C extends ErrorCode>(error: unknown, code?: C): error is RewardModelScoreError<C> {
+    return error instanceof RewardModelScoreError && (code === undefined || error.code === code);
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * The engine addon's surface: types only, no logic. C++ knows TorchScript, tensors and devices; nothing here knows
+ * about rows, chat templates or the Hub.
+ *
+ * Every promise rejects with a RewardModelScoreError; the class is handed to C++ by `initialize`.
+ */
+import type { RewardModelScoreError } from "../errors.js";
+
+export interface NativeBinding {
+  /** Once per environment, before anything else. */
+  initialize(ErrorClass: typeof RewardModelScoreError): void;
+  runtimeInfo(): RuntimeInfo;
+  /** Reads the headers of safetensors or torch .bin files and checks them. Paths are absolute, in shard order. */
+  openCheckpoint(paths: string[]): Promise<NativeCheckpoint>;
+  /** A TorchScript archive that somebody exported. It runs on right-padded batches. */
+  loadArchive(options: ArchiveOptions): Promise<NativeModel>;
+  /** A built-in program, compiled from its source and bound to the checkpoint's weights. It runs on packed batches. */
+  loadProgram(spec: ProgramSpec, options: ProgramOptions): Promise<NativeModel>;
+  /** Saves a built-in program of reference ops with its weights as a TorchScript archive. */
+  exportProgram(spec: ProgramSpec, options: ExportOptions): Promise<void>;
+}
+
+export interface RuntimeInfo {
+  /** Version of the libtorch that is loaded, for example "2.13.0". */
+  libtorch: string;
+  /** What ATen dispatches to: "AVX512", "AVX2", "DEFAULT". */
+  cpuCapability: string;
+  /** CUDA as libtorch sees it; `reason` says why there is none. */
+  cuda: { available: boolean; devices: string[]; reason?: string };
+  parallel: string;
+}
+
+export interface ArchiveOptions {
+  path: string;
+  /** "cpu", "cuda:0", … */
+  device: string;
+  dtype: DtypeOption;
+  /** 0 = physical cores. */
+  threads: number;
+  /** The id that fills the right of shorter rows; the attention mask is 0 there. */
+  padTokenId: number;
+  onProgress?: (fraction: number) => void;
+}
+
+export type Dtype = "float32" | "bfloat16" | "float16";
+export type DtypeOption = Dtype | "auto";
+
+export interface NativeModel {
+  /** Bytes of weights this model holds. */
+  readonly bytes: number;
+  /** "float32", … : what it computes in. */
+  readonly dtype: Dtype;
+  /** Scores one batch. Batches run in the order of the calls; the arrays are copied before the call returns. */
+  forward(batch: PackedBatch): Promise<BatchScores>;
+  /** Drops batches that have not started (they reject with ERR_NOT_LOADED), waits for the running one, frees. Idempotent. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * The tokens of some rows, one segment after the other, without padding.
+ *
+ * A segment continues its parent: it attends to its chain of ancestors and causally to itself, and its positions go on
+ * where the parent's end. Without shared prefixes every row is one segment and every parent is -1. Archives accept
+ * only such batches, and pad them on the right themselves.
+ */
+export interface PackedBatch {
+  /** [tokens] */
+  ids: Int32Array;
+  /** [segments], each at least 1; they sum to the number of tokens. */
+  lengths: Int32Array;
+  /** [segments] index of the segment that this one continues, smaller than its own; -1 = none. */
+  parents: Int32Array;
+  /**
+   * [segments] number of tokens of the whole row (or of any row that shares the segment): what RoPE scalings that
+   * depend on the length look at.
+   */
+  rowLengths: Int32Array;
+  /** [pooled] index into `ids` of each token that the head reads; for archives empty. */
+  pooled: Int32Array;
+  /** [pooled] index into `ids` of the token that a gating head reads; empty when the head has no gate. */
+  gates: Int32Array;
+}
+
+export interface BatchScores {
+  /** [rows × labels] in row order (archives) or in the order of `pooled` (programs). */
+  scores: Float32Array;
+  labels: number;
+  /** Further outputs of the head by name, each [pooled × width]: "rewards", "gating". */
+  extra: Record<string, { values: Float32Array; width: number }>;
+}
+
+export interface NativeCheckpoint {
+  readonly tensors: TensorInfo[];
+  close(): void;
+}
+
+export interface TensorInfo {
+  name: string;
+  dtype: "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "I16" | "I8" | "U8" | "BOOL" | string;
+  shape: number[];
+  /** Index into the paths that the checkpoint was opened with. */
+  file: number;
+}
+
+/**
+ * A program: stages that run one after the other, named like the modules of the transformers checkpoint so that a
+ * device map written for transformers works unchanged.
+ */
+export interface ProgramSpec {
+  stages: StageSpec[];
+  /** Saved into an exported archive: file name → text (config.json, chat_template.jinja, …). */
+  extraFiles?: Record<string, string>;
+}
+
+export interface StageSpec {
+  /** "model.embed_tokens", "model.layers.0", …, "model.norm", "score" */
+  name: string;
+  /** TorchScript source of the stage: `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor`. */
+  source: string;
+  /** Constants of the module: numbers become float if `float` says so, else int. */
+  attributes: Record<string, Attribute>;
+  /** Tensors of the module, by attribute name; `null` declares the attribute as None, so that the source can test for it. */
+  weights: Record<string, WeightSpec | null>;
+}
+
+export type Attribute =
+  | { int: number }
+  | { float: number }
+  | { bool: boolean }
+  | { string: string }
+  | { ints: number[] }
+  | { floats: number[] };
+
+export interface WeightSpec {
+  /** "linear" weights are packed for the device; "dense" ones stay plain tensors. */
+  kind: "linear" | "dense";
+  /** "model" = the model's dtype, else fixed: norms' own arithmetic is float32, heads stay float32. */
+  dtype: "model" | "float32";
+  /** Read one after the other and concatenated along dimension 0 (for example q, k and v). */
+  parts: WeightPart[];
+  /** Only for linears: bias, concatenated the same way; a part that has none where others have counts as zeros. */
+  bias?: WeightPart[];
+  /** Expected shape after concatenation; another one is ERR_WEIGHTS. */
+  shape: number[];
+}
+
+export interface WeightPart {
+  /** Name in the checkpoint. */
+  tensor: string;
+  /** Applied in this order when present. */
+  reshape?: number[];
+  /** Select along one dimension of the (reshaped) tensor: half-open range. */
+  slice?: { dim: number; start: number; end: number };
+  transpose?: boolean;
+  /** Final shape of the part. */
+  flatten?: number[];
+}
+
+export interface ProgramOptions {
+  checkpoint: NativeCheckpoint;
+  dtype: Dtype;
+  threads: number;
+  /** Stage name or module prefix → device; longest dotted prefix wins. {"": "cpu"} for one device. */
+  deviceMap: Record<string, string>;
+  onProgress?: (fraction: number) => void;
+}
+
+export interface ExportOptions {
+  checkpoint: NativeCheckpoint;
+  dtype: Dtype;
+  output: string;
+}
