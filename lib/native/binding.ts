@@ -119,8 +119,8 @@ export interface StageSpec {
   source: string;
   /** Constants of the module: numbers become float if `float` says so, else int. */
   attributes: Record<string, Attribute>;
-  /** Tensors of the module, by attribute name; `null` declares the attribute as None, so that the source can test for it. */
-  weights: Record<string, WeightSpec | null>;
+  /** Tensors of the module, by attribute name; `null` declares the attribute as None, so that the source can test for it; an array makes a list (experts). */
+  weights: Record<string, WeightSpec | WeightSpec[] | null>;
 }
 
 export type Attribute =
