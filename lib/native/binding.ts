@@ -96,7 +96,8 @@ export interface NativeCheckpoint {
 
 export interface TensorInfo {
   name: string;
-  dtype: "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "I16" | "I8" | "U8" | "BOOL" | string;
+  /** As the file spells it: "F32", "F16", "BF16", "I64", … */
+  dtype: string;
   shape: number[];
   /** Index into the paths that the checkpoint was opened with. */
   file: number;
