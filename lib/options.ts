@@ -1,0 +1,139 @@
+import * as v from "valibot";
+import { RewardModelScoreError } from "./errors.js";
+
+/**
+ * Options of `RewardModelScore`. Names and meanings are those of distilabel's `RewardModelScore` step and of
+ * `from_pretrained`; what has no counterpart there says so.
+ */
+export interface RewardModelScoreOptions {
+  /** Hub repository (`owner/name`), a directory with `config.json`, or a TorchScript archive (`….pt`). */
+  model: string;
+  /** Branch, tag or commit. Default `"main"`. */
+  revision?: string;
+  /**
+   * What the model computes in. `"auto"` (default) is the checkpoint's own type, except that float16 runs as float32
+   * on a CPU, where float16 is emulated.
+   */
+  torchDtype?: "auto" | "float32" | "bfloat16" | "float16";
+  /** Allow a TorchScript archive that was fetched from the Hub to run. Default `false`; local files are your own. */
+  trustRemoteCode?: boolean;
+  /** `null` (default) and `"cpu"`: the CPU. */
+  deviceMap?: string | number | Record<string, string | number> | null;
+  /** Limits for a `deviceMap` that is planned: `{ 0: "10GiB", cpu: "30GiB" }`. */
+  maxMemory?: Record<string, string | number>;
+  /** Hub token. Default: `HF_TOKEN`, else the token file of the Hugging Face client. */
+  token?: string;
+  /** Cut texts longer than `maxLength`. Default `false`. */
+  truncation?: boolean;
+  /** Tokens a text may have; only with `truncation`. Default `null`: the tokenizer's own limit. */
+  maxLength?: number | null;
+  /** The step's input → the row's column: `{ instruction: "prompt" }`. */
+  inputMappings?: Record<string, string>;
+  /** The step's output → the row's column: `{ score: "reward" }`. */
+  outputMappings?: Record<string, string>;
+  /** Rows per array that `process` yields. Default 50. Scores do not depend on it. */
+  inputBatchSize?: number;
+  /** Directory of the tokenizer's files, or a Hub repository. Default: the model's own. */
+  tokenizer?: string;
+  /** `"chat"` (default) renders the chat template; `"pair"` encodes (instruction, response) as two sequences. */
+  inputFormat?: "chat" | "pair";
+  /** A Jinja chat template that replaces the tokenizer's. */
+  chatTemplate?: string;
+  /**
+   * Which token the head reads. `"hf"` (default): as transformers does, the last one that is not `pad_token_id`, or
+   * what a custom head's own code says. `"last"`: the last token, for checkpoints whose pad token ends every text.
+   */
+  pooling?: "hf" | "last";
+  /** Also return a custom head's named outputs (ArmoRM's rewards and gating). Default `false`. */
+  attributes?: boolean;
+  /** CPU threads. Default: the physical cores this process may use. */
+  threads?: number;
+  /** Tokens computed per batch; bounds memory. Scores of built-in programs do not depend on it. Default 4096. */
+  maxBatchTokens?: number;
+  /** Compute the common beginning of rows once. Default `true`; only built-in programs do it. */
+  sharePrefixes?: boolean;
+  /** Folder of the Hub cache. Default: as `huggingface_hub`, `HF_HUB_CACHE` or `~/.cache/huggingface/hub`. */
+  cacheDir?: string;
+  /** Use only what is in the Hub cache. Default `false`. */
+  localFilesOnly?: boolean;
+  /** Folder of libtorch. Default: searched, see `reward-model-score doctor`. */
+  libtorch?: string;
+}
+
+const positiveInteger = v.pipe(v.number(), v.integer(), v.minValue(1));
+const stringMap = v.record(v.string(), v.string());
+
+const schema = v.strictObject({
+  model: v.pipe(v.string(), v.minLength(1)),
+  revision: v.optional(v.pipe(v.string(), v.minLength(1)), "main"),
+  torchDtype: v.optional(v.picklist(["auto", "float32", "bfloat16", "float16"]), "auto"),
+  trustRemoteCode: v.optional(v.boolean(), false),
+  deviceMap: v.optional(
+    v.nullable(
+      v.union([v.string(), v.pipe(v.number(), v.integer()), v.record(v.string(), v.union([v.string(), v.number()]))]),
+    ),
+    null,
+  ),
+  maxMemory: v.optional(v.record(v.string(), v.union([v.string(), v.number()]))),
+  token: v.optional(v.string()),
+  truncation: v.optional(v.boolean(), false),
+  maxLength: v.optional(v.nullable(positiveInteger), null),
+  inputMappings: v.optional(stringMap, {}),
+  outputMappings: v.optional(stringMap, {}),
+  inputBatchSize: v.optional(positiveInteger, 50),
+  tokenizer: v.optional(v.pipe(v.string(), v.minLength(1))),
+  inputFormat: v.optional(v.picklist(["chat", "pair"]), "chat"),
+  chatTemplate: v.optional(v.string()),
+  pooling: v.optional(v.picklist(["hf", "last"]), "hf"),
+  attributes: v.optional(v.boolean(), false),
+  threads: v.optional(positiveInteger),
+  maxBatchTokens: v.optional(positiveInteger, 4096),
+  sharePrefixes: v.optional(v.boolean(), true),
+  cacheDir: v.optional(v.string()),
+  localFilesOnly: v.optional(v.boolean(), false),
+  libtorch: v.optional(v.string()),
+});
+
+/** Options with their defaults filled in. */
+export type ResolvedOptions = v.InferOutput<typeof schema>;
+
+/** Checks the options and fills in the defaults; throws ERR_INVALID_OPTION that names the option. */
+export function resolveOptions(options: RewardModelScoreOptions): ResolvedOptions {
+  const result = v.safeParse(schema, options);
+  if (!result.success) {
+    const issue = result.issues[0];
+    const option = v.getDotPath(issue) ?? "options";
+    throw new RewardModelScoreError("ERR_INVALID_OPTION", describeIssue(option, issue), { option });
+  }
+  const resolved = result.output;
+  if (resolved.maxLength !== null && !resolved.truncation) {
+    // As in transformers, where max_length without truncation has no effect: better said than ignored.
+    throw new RewardModelScoreError(
+      "ERR_INVALID_OPTION",
+      `maxLength (${resolved.maxLength}) has no effect without truncation. Set truncation: true, or leave maxLength out.`,
+      { option: "maxLength" },
+    );
+  }
+  requireSupportedDevice(resolved);
+  return resolved;
+}
+
+function describeIssue(option: string, issue: v.BaseIssue<unknown>): string {
+  if (issue.type === "strict_object" && issue.expected === "never") {
+    const names = Object.keys(schema.entries).join(", ");
+    return `There is no option "${option}". Options: ${names}.`;
+  }
+  return `Option ${option}: expected ${issue.expected ?? "another value"} but received ${issue.received}.`;
+}
+
+function requireSupportedDevice({ deviceMap, maxMemory }: ResolvedOptions): void {
+  const values = deviceMap !== null && typeof deviceMap === "object" ? Object.values(deviceMap) : [deviceMap];
+  if (values.every((value) => value === null || value === "cpu") && maxMemory === undefined) return;
+  const option = maxMemory === undefined ? "deviceMap" : "maxMemory";
+  throw new RewardModelScoreError(
+    "ERR_NOT_SUPPORTED",
+    `${option} ${JSON.stringify(maxMemory ?? deviceMap)}: this version computes on the CPU only. ` +
+      `Leave ${option} out, or set deviceMap to "cpu".`,
+    { feature: option },
+  );
+}
