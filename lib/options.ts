@@ -70,7 +70,11 @@ const schema = v.strictObject({
   trustRemoteCode: v.optional(v.boolean(), false),
   deviceMap: v.optional(
     v.nullable(
-      v.union([v.string(), v.pipe(v.number(), v.integer()), v.record(v.string(), v.union([v.string(), v.number()]))]),
+      v.union([
+        v.string(),
+        v.pipe(v.number(), v.integer()),
+        v.record(v.string(), v.union([v.string(), v.number()])),
+      ]),
     ),
     null,
   ),

@@ -24,7 +24,10 @@ export async function runPack(
   try {
     return [{ pack, scores: await native.forward(pack.batch) }];
   } catch (error) {
-    if (!RewardModelScoreError.is(error, "ERR_OUT_OF_MEMORY") && !RewardModelScoreError.is(error, "ERR_BACKEND")) {
+    if (
+      !RewardModelScoreError.is(error, "ERR_OUT_OF_MEMORY") &&
+      !RewardModelScoreError.is(error, "ERR_BACKEND")
+    ) {
       throw error;
     }
     if (pack.rows.length === 1) return [{ row: pack.rows[0]!, error }];

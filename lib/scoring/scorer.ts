@@ -30,7 +30,11 @@ export class Scorer {
    * @returns a promise for each row, in the order of the rows; those of a pack that could not run reject with the
    *   engine's error, and all that have not run reject with `signal.reason` once it is aborted
    */
-  run(rows: readonly EncodedRow[], signal: AbortSignal, onPack: (progress: PackProgress) => void): Promise<Outcome>[] {
+  run(
+    rows: readonly EncodedRow[],
+    signal: AbortSignal,
+    onPack: (progress: PackProgress) => void,
+  ): Promise<Outcome>[] {
     const { native, plan, scoreShape } = this.model;
     const waiting = rows.map(() => deferred<Outcome>());
     for (const pack of plan(rows)) {
