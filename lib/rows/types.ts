@@ -1,0 +1,28 @@
+/** One line of a data set: columns by name. Only the mapped columns are looked at; the rest passes through. */
+export type Row = Record<string, unknown>;
+
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+/** One turn. Further keys (`name`, `tool_calls`, …) reach the chat template as they are. */
+export interface Message {
+  role: string;
+  /** Text, or parts like `{ type: "text", text }`; null or absent only beside `tool_calls`. */
+  content?: string | ContentPart[] | null;
+  [key: string]: Json | undefined;
+}
+
+export interface ContentPart {
+  type: string;
+  [key: string]: Json;
+}
+
+/** What `inputFormat: "pair"` encodes as tokenizer(question, answer). */
+export interface Pair {
+  question: string;
+  answer: string;
+}
+
+/** What a row asks to be scored: messages for `inputFormat: "chat"`, a pair for `"pair"`. */
+export type RowInput = Message[] | Pair;
+
+export type InputFormat = "chat" | "pair";

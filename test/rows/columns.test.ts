@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import { RewardModelScoreError } from "#lib/errors.js";
+import { resolveColumns } from "#lib/rows/columns.js";
+import { withScore } from "#lib/rows/write.js";
+
+describe("mappings", () => {
+  it("default to the step's own names", () => {
+    expect(resolveColumns()).toEqual({
+      instruction: "instruction",
+      response: "response",
+      conversation: "conversation",
+      score: "score",
+    });
+  });
+
+  it("name the row's columns on the right, as in distilabel", () => {
+    const columns = resolveColumns({ instruction: "prompt" }, { score: "reward" });
+    expect(columns).toMatchObject({ instruction: "prompt", response: "response", score: "reward" });
+  });
+
+  it.each([
+    [{ prompt: "instruction" }, /"prompt", which is not one of instruction, response, conversation/],
+    [{ instruction: "" }, /inputMappings\.instruction/],
+    [{ instruction: "text", response: "text" }, /both instruction and response from the column "text"/],
+    [{ instruction: "response" }, /both/],
+    [null, /object/],
+  ])("refuse %j", (mappings, message) => {
+    try {
+      resolveColumns(mappings as never);
+    } catch (error) {
+      expect(RewardModelScoreError.is(error, "ERR_INVALID_OPTION")).toBe(true);
+      expect((error as Error).message).toMatch(message);
+      return;
+    }
+    throw new Error("accepted");
+  });
+});
+
+describe("output rows", () => {
+  it("are copies with the score in the mapped column", () => {
+    const row = Object.freeze({ id: 7, nested: { a: 1 } });
+    const scored = withScore(row, 1.5, resolveColumns({}, { score: "reward" }));
+    expect(scored).toEqual({ id: 7, nested: { a: 1 }, reward: 1.5 });
+    expect(row).toEqual({ id: 7, nested: { a: 1 } });
+  });
+});

@@ -1,0 +1,253 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { RewardModelScoreError, type RowProblem } from "#lib/errors.js";
+import { resolveColumns } from "#lib/rows/columns.js";
+import { readRow, readRows, type ReadOptions } from "#lib/rows/read.js";
+
+const chat: ReadOptions = { columns: resolveColumns(), inputFormat: "chat" };
+const pair: ReadOptions = { columns: resolveColumns(), inputFormat: "pair" };
+
+function problems(row: unknown, options = chat): [path: string, message: string][] {
+  const reading = readRow(row, 0, options);
+  if (!("problems" in reading)) throw new Error("the row was accepted");
+  return reading.problems.map(({ path, message }) => [path, message]);
+}
+
+function paths(row: unknown, options = chat): string[] {
+  return problems(row, options).map(([path]) => path);
+}
+
+function input(row: unknown, options = chat): unknown {
+  const reading = readRow(row, 0, options);
+  if (!("input" in reading)) throw new Error(JSON.stringify(reading.problems));
+  return reading.input;
+}
+
+const turn = (role: string, content: unknown) => ({ role, content });
+
+describe("what a row asks for", () => {
+  it("is its pair as two messages", () => {
+    expect(input({ instruction: "2+2?", response: "4" })).toEqual([
+      turn("user", "2+2?"),
+      turn("assistant", "4"),
+    ]);
+  });
+
+  it("is its conversation when it has no pair", () => {
+    const conversation = [turn("system", "be brief"), turn("user", "2+2?"), turn("assistant", "4")];
+    expect(input({ conversation })).toEqual(conversation);
+  });
+
+  it("is the pair when it has both", () => {
+    const conversation = [turn("user", "other")];
+    expect(input({ instruction: "a", response: "b", conversation })).toEqual([
+      turn("user", "a"),
+      turn("assistant", "b"),
+    ]);
+  });
+
+  it("treats null columns as absent, as tables with all columns in every row have them", () => {
+    const conversation = [turn("user", "hi")];
+    expect(input({ instruction: null, response: null, conversation })).toEqual(conversation);
+    expect(input({ instruction: "a", response: "b", conversation: null })).toHaveLength(2);
+    expect(input({ instruction: "half", conversation })).toEqual(conversation);
+  });
+
+  it("is a question and an answer for pair encoding", () => {
+    expect(input({ instruction: "q", response: "a" }, pair)).toEqual({ question: "q", answer: "a" });
+    expect(input({ conversation: [turn("user", "q"), turn("assistant", "a")] }, pair)).toEqual({
+      question: "q",
+      answer: "a",
+    });
+  });
+
+  it("takes empty texts, parts, further keys and tool calls without content", () => {
+    expect(input({ instruction: "", response: "" })).toHaveLength(2);
+    const conversation = [
+      { role: "user", content: [{ type: "text", text: "hi" }], name: "ann" },
+      {
+        role: "assistant",
+        content: null,
+        tool_calls: [{ function: { name: "f", arguments: { x: [1, null, true] } } }],
+      },
+    ];
+    expect(input({ conversation })).toEqual(conversation);
+  });
+
+  it("takes a text of 2 MB", () => {
+    const text = "a long text ".repeat(175_000);
+    expect(text.length).toBeGreaterThan(2_000_000);
+    expect(input({ instruction: text, response: text })).toEqual([
+      turn("user", text),
+      turn("assistant", text),
+    ]);
+  });
+
+  it("is a copy: neither reading nor changing the result touches the row", () => {
+    const row = deepFreeze({ conversation: [{ role: "user", content: "hi", extra: { a: [1] } }] });
+    const messages = input(row) as { extra: { a: number[] } }[];
+    messages[0]!.extra.a.push(2);
+    expect(row.conversation[0]!.extra.a).toEqual([1]);
+  });
+});
+
+describe("problems", () => {
+  it.each([
+    ["nothing", {}, [""]],
+    ["not an object", "text", [""]],
+    ["null", null, [""]],
+    ["an array", [], [""]],
+    ["half a pair", { instruction: "a" }, ["response"]],
+    ["the other half", { response: "a", instruction: null }, ["instruction"]],
+    ["wrong types in a pair", { instruction: 1, response: ["x"] }, ["instruction", "response"]],
+    ["a conversation that is text", { conversation: "hi" }, ["conversation"]],
+    ["an empty conversation", { conversation: [] }, ["conversation"]],
+    ["a null message", { conversation: [null] }, ["conversation[0]"]],
+    ["a hole in the conversation", { conversation: Array(1) }, ["conversation[0]"]],
+    ["no content", { conversation: [{ role: "user" }] }, ["conversation[0].content"]],
+    ["no role", { conversation: [{ content: "x" }] }, ["conversation[0].role"]],
+    ["numeric content", { conversation: [turn("user", "x"), turn("user", 7)] }, ["conversation[1].content"]],
+    ["null content without calls", { conversation: [turn("user", null)] }, ["conversation[0].content"]],
+    [
+      "a part without type",
+      { conversation: [turn("user", [{ text: "x" }])] },
+      ["conversation[0].content[0]"],
+    ],
+    [
+      "a text part without text",
+      { conversation: [turn("user", [{ type: "text" }])] },
+      ["conversation[0].content[0].text"],
+    ],
+    [
+      "a function among the keys",
+      { conversation: [{ ...turn("user", "x"), f: () => 1 }] },
+      ["conversation[0].f"],
+    ],
+    [
+      "a date among the keys",
+      { conversation: [{ ...turn("user", "x"), at: new Date() }] },
+      ["conversation[0].at"],
+    ],
+    ["NaN among the keys", { conversation: [{ ...turn("user", "x"), n: [NaN] }] }, ["conversation[0].n[0]"]],
+    ["a bigint among the keys", { conversation: [{ ...turn("user", "x"), n: 1n }] }, ["conversation[0].n"]],
+  ])("%s", (_name, row, expected) => {
+    expect(paths(row)).toEqual(expected);
+  });
+
+  it("name the type and what is expected", () => {
+    expect(problems({ conversation: [turn("user", 7)] })).toEqual([
+      ["conversation[0].content", "is a number; expected a string"],
+    ]);
+  });
+
+  it("lists everything that is wrong with a row", () => {
+    const conversation = [turn("user", 1), { content: "x" }, "text"];
+    expect(paths({ conversation })).toEqual([
+      "conversation[0].content",
+      "conversation[1].role",
+      "conversation[2]",
+    ]);
+  });
+
+  it("reports lone surrogates with their place, wherever they hide", () => {
+    expect(problems({ instruction: "ok 😀", response: "bad \ud83d!" })).toEqual([
+      ["response", expect.stringMatching(/U\+D83D.*offset 4/)],
+    ]);
+    expect(paths({ conversation: [turn("user", "\ude00")] })).toEqual(["conversation[0].content"]);
+    expect(paths({ conversation: [{ ...turn("user", "x"), meta: { name: ["\udc00"] } }] })).toEqual([
+      "conversation[0].meta.name[0]",
+    ]);
+  });
+
+  it("refuses an object that holds itself instead of recursing for ever", () => {
+    const loop: Record<string, unknown> = {};
+    loop["self"] = loop;
+    expect(paths({ conversation: [{ ...turn("user", "x"), loop }] })).toHaveLength(1);
+  });
+
+  it("refuses for pair encoding what is not one question and one answer", () => {
+    const three = [turn("system", "s"), turn("user", "q"), turn("assistant", "a")];
+    expect(paths({ conversation: three }, pair)).toEqual(["conversation"]);
+    expect(paths({ conversation: [turn("assistant", "a"), turn("user", "q")] }, pair)).toEqual([
+      "conversation",
+    ]);
+  });
+
+  it("uses the names of the mapped columns", () => {
+    const columns = resolveColumns({ instruction: "prompt", response: "completion", conversation: "chat" });
+    const options: ReadOptions = { columns, inputFormat: "chat" };
+    expect(input({ prompt: "q", completion: "a" }, options)).toEqual([
+      turn("user", "q"),
+      turn("assistant", "a"),
+    ]);
+    expect(paths({ prompt: "q" }, options)).toEqual(["completion"]);
+    expect(paths({ chat: [turn("user", 3)] }, options)).toEqual(["chat[0].content"]);
+    expect(paths({ instruction: "q", response: "a" }, options)).toEqual([""]);
+  });
+});
+
+describe("reading all rows", () => {
+  it("throws one error that lists every bad row by index", () => {
+    const rows = [{ instruction: "q", response: "a" }, {}, { conversation: [turn("user", 1)] }];
+    const error = caught(() => readRows(rows, chat));
+    expect(RewardModelScoreError.is(error, "ERR_INVALID_ROWS")).toBe(true);
+    const { problems: all } = (error as RewardModelScoreError<"ERR_INVALID_ROWS">).details;
+    expect(all.map((problem: RowProblem) => [problem.index, problem.path])).toEqual([
+      [1, ""],
+      [2, "conversation[0].content"],
+    ]);
+    expect((error as Error).message).toMatch(/^2 rows /);
+    expect((error as Error).message).toContain("row 2: conversation[0].content is a number");
+  });
+
+  it("keeps the message short and the details complete", () => {
+    const error = caught(() =>
+      readRows(Array(1000).fill({}), chat),
+    ) as RewardModelScoreError<"ERR_INVALID_ROWS">;
+    expect(error.details.problems).toHaveLength(1000);
+    expect(error.message.split("\n")).toHaveLength(12);
+  });
+
+  it("accepts or reports any value, and never throws anything else", () => {
+    const message = fc.record(
+      {
+        role: fc.oneof(fc.string(), fc.anything()),
+        content: fc.oneof(fc.string(), fc.anything()),
+        extra: fc.anything(),
+      },
+      { requiredKeys: [] },
+    );
+    const row = fc.oneof(
+      fc.anything(),
+      fc.record(
+        { instruction: fc.anything(), response: fc.anything(), conversation: fc.array(message) },
+        { requiredKeys: [] },
+      ),
+    );
+    fc.assert(
+      fc.property(row, (value) => {
+        const reading = readRow(value, 0, chat);
+        if ("problems" in reading) expect(reading.problems.length).toBeGreaterThan(0);
+        else expect(structuredClone(reading.input)).toEqual(reading.input);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+function caught(action: () => unknown): unknown {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+  throw new Error("nothing was thrown");
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) {
+    Object.values(value).forEach(deepFreeze);
+    Object.freeze(value);
+  }
+  return value;
+}
