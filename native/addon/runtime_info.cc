@@ -1,0 +1,36 @@
+#include "addon/addon.h"
+#include "addon/error_class.h"
+#include "engine/failure.h"
+#include "engine/runtime.h"
+
+namespace reward_model_score {
+namespace {
+
+Napi::Value runtime_info_object(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  RuntimeInfo runtime;
+  if (auto failure = fence("cpu", [&] { runtime = runtime_info(); })) throw_error(env, *failure);
+
+  Napi::Array devices = Napi::Array::New(env);
+  for (const std::string& device : runtime.cuda.devices)
+    devices[devices.Length()] = Napi::String::New(env, device);
+  Napi::Object cuda = Napi::Object::New(env);
+  cuda["available"] = Napi::Boolean::New(env, runtime.cuda.available);
+  cuda["devices"] = devices;
+  if (!runtime.cuda.reason.empty()) cuda["reason"] = Napi::String::New(env, runtime.cuda.reason);
+
+  Napi::Object result = Napi::Object::New(env);
+  result["libtorch"] = Napi::String::New(env, runtime.libtorch);
+  result["cpuCapability"] = Napi::String::New(env, runtime.cpu_capability);
+  result["cuda"] = cuda;
+  result["parallel"] = Napi::String::New(env, runtime.parallel);
+  return result;
+}
+
+}  // namespace
+
+void register_runtime_info(Napi::Env env, Napi::Object exports) {
+  exports.Set("runtimeInfo", Napi::Function::New(env, runtime_info_object, "runtimeInfo"));
+}
+
+}  // namespace reward_model_score

@@ -1,0 +1,62 @@
+#include "engine/failure.h"
+
+#include <c10/util/Exception.h>
+
+#include <new>
+
+namespace reward_model_score {
+namespace {
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// libtorch's CPU allocator reports a failed allocation as a plain c10::Error.
+bool is_allocation_failure(const std::string& text) {
+  return text.find("not enough memory") != std::string::npos ||
+         text.find("can't allocate memory") != std::string::npos;
+}
+
+Failure out_of_memory(const std::string& device, const std::string& reason) {
+  return {"ERR_OUT_OF_MEMORY",
+          "Out of memory on " + device + ": " + reason +
+              ". Use a smaller token budget, a smaller torchDtype or a device map that spreads the model.",
+          {{"device", device}}};
+}
+
+Failure backend(const std::string& message, const std::string& detail) {
+  return {"ERR_BACKEND", "libtorch failed: " + message, {{"detail", detail}}};
+}
+
+}  // namespace
+
+Failure describe_current_exception(const std::string& device) noexcept {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return {error.code(), error.what(), error.details()};
+  } catch (const c10::OutOfMemoryError& error) {
+    return out_of_memory(device, first_line(error.what_without_backtrace()));
+  } catch (const c10::Error& error) {
+    const std::string text = error.what_without_backtrace();
+    if (is_allocation_failure(text)) return out_of_memory(device, first_line(text));
+    return backend(first_line(text), error.what());
+  } catch (const std::bad_alloc&) {
+    return out_of_memory(device, "the allocator returned nothing");
+  } catch (const std::exception& error) {
+    // The interpreter rethrows with the TorchScript stack first and the cause on the last line that says
+    // something.
+    return backend(first_line(error.what()), error.what());
+  } catch (...) {
+    return backend("an exception of an unknown type", "");
+  }
+}
+
+std::optional<Failure> fence(const std::string& device, const std::function<void()>& work) noexcept {
+  try {
+    work();
+    return std::nullopt;
+  } catch (...) {
+    return describe_current_exception(device);
+  }
+}
+
+}  // namespace reward_model_score

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "error.h"
+
+namespace reward_model_score {
+
+// What crosses from C++ to JavaScript instead of an exception.
+struct Failure {
+  std::string code;
+  std::string message;
+  Error::Details details;
+};
+
+// Describes the exception being handled; call it only inside a catch block. `device` is named when memory ran
+// out.
+Failure describe_current_exception(const std::string& device) noexcept;
+
+// Runs `work`; whatever it throws comes back as a value.
+std::optional<Failure> fence(const std::string& device, const std::function<void()>& work) noexcept;
+
+}  // namespace reward_model_score

@@ -1,0 +1,49 @@
+#include "engine/runtime.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <c10/core/Device.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
+
+#include <exception>
+
+namespace reward_model_score {
+namespace {
+
+// The headers know the version that was built against; only the library's own text knows the one that is
+// loaded.
+std::string loaded_version() {
+  const std::string config = at::show_config();
+  const std::string key = "TORCH_VERSION=";
+  const size_t start = config.find(key);
+  if (start == std::string::npos) return "unknown";
+  const size_t value = start + key.size();
+  return config.substr(value, config.find_first_of(", \n", value) - value);
+}
+
+CudaInfo cuda_info() {
+  CudaInfo info;
+  if (!at::hasCUDA()) {
+    info.reason = "this libtorch was built without CUDA";
+    return info;
+  }
+  try {
+    const c10::DeviceIndex count = at::getNumGPUs();
+    for (c10::DeviceIndex index = 0; index < count; ++index)
+      info.devices.push_back("cuda:" + std::to_string(index));
+    info.available = count > 0;
+    if (!info.available) info.reason = "no CUDA device is visible to this process";
+  } catch (const std::exception& error) {
+    info.reason = error.what();
+  }
+  return info;
+}
+
+}  // namespace
+
+RuntimeInfo runtime_info() {
+  return {loaded_version(), at::get_cpu_capability(), cuda_info(), at::get_parallel_info()};
+}
+
+}  // namespace reward_model_score

@@ -1,0 +1,56 @@
+/**
+ * Builds the addons into build/Release, only when a source is newer than they are.
+ *
+ *     node scripts/build-native.mjs [--force]
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import process from "node:process";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const sources = JSON.parse(readFileSync(join(root, "native/sources.json"), "utf8"));
+const addons = Object.keys(sources).map((name) => join(root, "build/Release", `${name}.node`));
+// The folder of libtorch is compiled in nowhere, but its headers are: another libtorch means another build.
+const stamp = join(root, "build/libtorch.txt");
+
+const libtorch = process.env.LIBTORCH;
+if (!libtorch) {
+  process.stderr.write("Set LIBTORCH to a folder with libtorch's lib/ and include/.\n");
+  process.exit(1);
+}
+if (!process.argv.includes("--force") && isFresh()) process.exit(0);
+build();
+
+function isFresh() {
+  if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== libtorch || !addons.every(existsSync)) return false;
+  const built = Math.min(...addons.map(modified));
+  const inputs = readdirSync(join(root, "native"), { recursive: true }).map((file) => join(root, "native", file));
+  return [...inputs, join(root, "CMakeLists.txt")].every((file) => modified(file) <= built);
+}
+
+function modified(file) {
+  return statSync(file).mtimeMs;
+}
+
+function build() {
+  process.stderr.write(`Building the native addons with libtorch from ${libtorch} (the first time takes minutes) …\n`);
+  const cmake = join(root, "node_modules/cmake-js/bin/cmake-js");
+  const result = spawnSync(process.execPath, [cmake, "compile", "--log-level", "warn", `--CDLIBTORCH=${libtorch}`], {
+    cwd: root,
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+  });
+  if (result.status !== 0) {
+    const output = `${result.stdout ?? ""}${result.stderr ?? ""}${result.error?.message ?? ""}`;
+    // A compiler's first error explains; what follows it are consequences.
+    const lines = output.split("\n");
+    const first = Math.max(0, lines.findIndex((line) => /error|FAILED/i.test(line)));
+    process.stderr.write(lines.slice(first, first + 60).join("\n") + "\n");
+    process.stderr.write("The native addons could not be built: CMake ≥ 3.22, Ninja and a C++20 compiler are needed.\n");
+    process.exit(1);
+  }
+  mkdirSync(join(root, "build"), { recursive: true });
+  writeFileSync(stamp, libtorch);
+}
