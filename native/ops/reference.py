@@ -1,0 +1,111 @@
+# The op vocabulary of the built-in programs in plain TorchScript: runs on any device, is what `export` saves, and is
+# the oracle of the fused kernels. Shapes: N tokens, S segments, H = heads * head_dim.
+#
+# Rounding: every op computes in float32 and rounds once, when it returns. transformers rounds more often in bfloat16
+# (after the normalisation, before the weight of an RMSNorm; after each step of the rotation; after the activation),
+# which only moves the result away from float32.
+
+
+# y = x Wᵀ + b for weight = (W [out, in], b [out] or None): [N, in] -> [N, out].
+def linear(x: Tensor, weight: Tuple[Tensor, Optional[Tensor]]) -> Tensor:
+    return torch.nn.functional.linear(x, weight[0], weight[1])
+
+
+# residual [N, out] + linear(x, weight).
+def linear_add(x: Tensor, weight: Tuple[Tensor, Optional[Tensor]], residual: Tensor) -> Tensor:
+    return residual + torch.nn.functional.linear(x, weight[0], weight[1])
+
+
+# x / sqrt(mean(x²) + eps) * w over the last dimension, w = 1 + weight if `unit_offset` (Gemma), else weight.
+def rms_norm(x: Tensor, weight: Tensor, eps: float, unit_offset: bool) -> Tensor:
+    y = x.float()
+    y = y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + eps)
+    scale = weight.float() + 1.0 if unit_offset else weight.float()
+    return (y * scale).to(x.dtype)
+
+
+# (x - mean) / sqrt(variance + eps) * weight + bias over the last dimension; variance is the biased one.
+def layer_norm(x: Tensor, weight: Tensor, bias: Optional[Tensor], eps: float) -> Tensor:
+    b = bias.float() if bias is not None else None
+    return torch.nn.functional.layer_norm(x.float(), [x.size(-1)], weight.float(), b, eps).to(x.dtype)
+
+
+# qkv [N, (q_heads + 2 kv_heads) * head_dim] = q | k | v. Optional RMSNorm of every head of q and k over its
+# channels, then the rotation of channel pairs (i, i + r/2) for i < r/2, where r = 2 * cos.size(1) <= head_dim;
+# channels from r on pass. cos and sin [N, r/2] are float32. The caller never uses `qkv` again.
+def rotary(qkv: Tensor, cos: Tensor, sin: Tensor, q_heads: int, kv_heads: int, head_dim: int,
+           q_norm: Optional[Tensor], k_norm: Optional[Tensor], eps: float, unit_offset: bool) -> Tensor:
+    tokens = qkv.size(0)
+    half = cos.size(1)
+    heads = qkv.view(tokens, q_heads + 2 * kv_heads, head_dim)
+    q = heads[:, :q_heads].float()
+    k = heads[:, q_heads : q_heads + kv_heads].float()
+    if q_norm is not None:
+        q = rms_norm(q, q_norm, eps, unit_offset)
+    if k_norm is not None:
+        k = rms_norm(k, k_norm, eps, unit_offset)
+    x = torch.cat([q, k], 1)
+    c = cos.unsqueeze(1)
+    s = sin.unsqueeze(1)
+    first = x[:, :, :half]
+    second = x[:, :, half : 2 * half]
+    turned = torch.cat([first * c - second * s, second * c + first * s, x[:, :, 2 * half :]], 2)
+    return torch.cat([turned.to(qkv.dtype), heads[:, q_heads + kv_heads :]], 1).view(tokens, -1)
+
+
+# Causal attention of every segment to its chain of ancestors and itself: qkv as for `rotary` -> [N, q_heads * head_dim].
+# segments [S, 4] int32 = start, length, parent (a smaller index, or -1), position of the first token. Query head h
+# reads key-value head h // (q_heads / kv_heads). `window` > 0 keeps keys with position > query position - window;
+# `softcap` > 0 applies softcap * tanh(s / softcap) to the scaled products.
+def attention(qkv: Tensor, segments: Tensor, q_heads: int, kv_heads: int, head_dim: int,
+              scale: float, window: int, softcap: float) -> Tensor:
+    tokens = qkv.size(0)
+    group = q_heads // kv_heads
+    block = 256  # queries at a time, so that memory grows with the row, not with its square
+    heads = qkv.view(tokens, q_heads + 2 * kv_heads, head_dim).transpose(0, 1).float()
+    table: List[List[int]] = segments.to("cpu", torch.int64).tolist()
+    out = torch.empty([q_heads, tokens, head_dim], dtype=torch.float32, device=qkv.device)
+    for segment in table:
+        start = segment[0]
+        length = segment[1]
+        first = segment[3]
+        chain = [heads[q_heads:, start : start + length]]
+        parent = segment[2]
+        while parent >= 0:
+            chain.insert(0, heads[q_heads:, table[parent][0] : table[parent][0] + table[parent][1]])
+            parent = table[parent][2]
+        keys_values = torch.cat(chain, 1)
+        for begin in range(0, length, block):
+            count = min(block, length - begin)
+            low = max(0, first + begin - window + 1) if window > 0 else 0
+            high = first + begin + count
+            k = keys_values[:kv_heads, low:high].unsqueeze(1)
+            v = keys_values[kv_heads:, low:high].unsqueeze(1)
+            q = heads[:q_heads, start + begin : start + begin + count].view(kv_heads, group, count, head_dim)
+            scores = torch.matmul(q, k.transpose(2, 3)) * scale
+            if softcap > 0.0:
+                scores = softcap * torch.tanh(scores / softcap)
+            at = torch.arange(high - count, high, device=qkv.device).unsqueeze(1)
+            key_at = torch.arange(low, high, device=qkv.device).unsqueeze(0)
+            hidden = key_at > at
+            if window > 0:
+                hidden = hidden.logical_or(key_at <= at - window)
+            weights = torch.softmax(scores.masked_fill(hidden, float("-inf")), -1)
+            mixed = torch.matmul(weights, v).view(q_heads, count, head_dim)
+            out[:, start + begin : start + begin + count] = mixed
+    return out.transpose(0, 1).reshape(tokens, q_heads * head_dim).to(qkv.dtype)
+
+
+# gate_up [N, 2 I] = gate | up -> activation(gate) * up: [N, I]. "gelu" is the exact one, "gelu_tanh" its approximation.
+def gated_activation(gate_up: Tensor, activation: str) -> Tensor:
+    parts = gate_up.float().chunk(2, -1)
+    gate = parts[0]
+    if activation == "silu":
+        gate = torch.nn.functional.silu(gate)
+    elif activation == "gelu":
+        gate = torch.nn.functional.gelu(gate)
+    elif activation == "gelu_tanh":
+        gate = torch.nn.functional.gelu(gate, approximate="tanh")
+    else:
+        raise RuntimeError("unknown activation: " + activation)
+    return (gate * parts[1]).to(gate_up.dtype)
