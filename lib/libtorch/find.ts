@@ -1,0 +1,99 @@
+import { access, readdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { readEnvironment } from "../env.js";
+import { RewardModelScoreError } from "../errors.js";
+import { findPython } from "./python.js";
+import { checkVersion, isPinnedVersion, LIBTORCH_SERIES, readVersion } from "./version.js";
+
+export interface Libtorch {
+  /** The folder that holds `lib/` and, where something is to be compiled, `include/`. */
+  root: string;
+  /** "2.13.0+cpu" */
+  version: string;
+  source: "option" | "LIBTORCH" | "cache" | "python";
+}
+
+/**
+ * The first libtorch of: the option, `LIBTORCH`, the cache that `setup` fills, Python's torch.
+ *
+ * A folder that somebody named is used or refused, never passed over; what is merely lying about counts only if its
+ * version fits.
+ */
+export async function findLibtorch(option?: string): Promise<Libtorch> {
+  const environment = readEnvironment();
+  if (option !== undefined) return named(resolve(option), "option");
+  if (environment.libtorch !== undefined) return named(environment.libtorch, "LIBTORCH");
+
+  const searched = ["LIBTORCH (not set)"];
+  const cached = await findCached(environment.cache);
+  if (cached) return cached;
+  searched.push(join(environment.cache, `libtorch-${LIBTORCH_SERIES}.*`));
+
+  const python = await findPython();
+  if (!python?.torch) {
+    const reason = python ? `not installed for ${python.command}` : "no python3 on the PATH";
+    return notFound([...searched, `Python's torch (${reason})`]);
+  }
+  const root = python.torch;
+  const version = await readVersion(root);
+  if (!isPinnedVersion(version) && !environment.skipVersionCheck) {
+    return notFound([...searched, `${root} (version ${version}, but ${LIBTORCH_SERIES}.x is needed)`]);
+  }
+  if (!(await hasLibraries(root))) {
+    return notFound([...searched, `${root} (has no ${library("torch_cpu")})`]);
+  }
+  return { root, version, source: "python" };
+}
+
+/** The complete libtorch of the pinned version in the cache; a CUDA build goes before a CPU build. */
+export async function findCached(cache: string): Promise<Libtorch | undefined> {
+  const names = await readdir(cache).catch(() => []);
+  const isCpu = (name: string) => Number(name.endsWith("-cpu"));
+  const candidates = names
+    .filter((name) => name.startsWith(`libtorch-${LIBTORCH_SERIES}.`))
+    .sort((a, b) => isCpu(a) - isCpu(b) || (a < b ? 1 : -1));
+  for (const name of candidates) {
+    const root = join(cache, name);
+    if (!(await hasLibraries(root))) continue;
+    const version = await readVersion(root);
+    if (isPinnedVersion(version)) return { root, version, source: "cache" };
+  }
+  return undefined;
+}
+
+async function named(root: string, source: Libtorch["source"]): Promise<Libtorch> {
+  if (!(await hasLibraries(root))) {
+    const what = source === "option" ? "The libtorch folder that was given" : "The folder in LIBTORCH";
+    throw new RewardModelScoreError(
+      "ERR_RUNTIME_NOT_FOUND",
+      `${what}, ${root}, has no ${library("torch_cpu")}. Name the folder that holds "lib" ` +
+        `(an unpacked libtorch, or site-packages/torch), or leave it out and run "npx reward-model-score setup".`,
+      { searched: [root] },
+    );
+  }
+  const version = await readVersion(root);
+  checkVersion(root, version);
+  return { root, version, source };
+}
+
+function notFound(searched: string[]): never {
+  throw new RewardModelScoreError(
+    "ERR_RUNTIME_NOT_FOUND",
+    `No libtorch ${LIBTORCH_SERIES} was found. Searched:\n${searched.map((place) => `  - ${place}\n`).join("")}` +
+      `Run "npx reward-model-score setup" to fetch it, or set LIBTORCH to a folder that holds it.`,
+    { searched },
+  );
+}
+
+async function hasLibraries(root: string): Promise<boolean> {
+  return access(join(root, library("torch_cpu"))).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The path of a library below the root of a libtorch. */
+export function library(name: string): string {
+  if (process.platform === "win32") return join("lib", `${name}.dll`);
+  return join("lib", `lib${name}.${process.platform === "darwin" ? "dylib" : "so"}`);
+}

@@ -1,0 +1,30 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+// find_spec locates the package without importing it, which would take seconds. The empty entry of sys.path is the
+// working directory: a folder named torch there is not what "pip install torch" made.
+const PROBE = `
+import importlib.util, sys
+sys.path = [entry for entry in sys.path if entry]
+print("MAJOR:", sys.version_info[0])
+spec = importlib.util.find_spec("torch")
+if spec and spec.submodule_search_locations:
+    print("TORCH:", list(spec.submodule_search_locations)[0])
+`;
+
+export interface Python {
+  command: string;
+  /** The folder that Python would import torch from. */
+  torch: string | undefined;
+}
+
+/** "python3", else "python" where that is a Python 3. */
+export async function findPython(): Promise<Python | undefined> {
+  for (const command of ["python3", "python"]) {
+    const { stdout } = await run(command, ["-c", PROBE]).catch(() => ({ stdout: "" }));
+    if (/^MAJOR: 3$/m.test(stdout)) return { command, torch: /^TORCH: (.+?)\r?$/m.exec(stdout)?.[1] };
+  }
+  return undefined;
+}
