@@ -2,14 +2,15 @@ import { access, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { readEnvironment } from "../env.js";
 import { RewardModelScoreError } from "../errors.js";
+import { libraryFileName } from "./library.js";
 import { findPython } from "./python.js";
 import { checkVersion, isPinnedVersion, LIBTORCH_SERIES, readVersion } from "./version.js";
 
 export interface Libtorch {
   /** The folder that holds `lib/` and, where something is to be compiled, `include/`. */
   root: string;
-  /** "2.13.0+cpu" */
-  version: string;
+  /** "2.13.0+cpu"; undefined where no file tells: libtorch itself is asked when it is loaded. */
+  version: string | undefined;
   source: "option" | "LIBTORCH" | "cache" | "python";
 }
 
@@ -35,12 +36,12 @@ export async function findLibtorch(option?: string): Promise<Libtorch> {
     return notFound([...searched, `Python's torch (${reason})`]);
   }
   const root = python.torch;
-  const version = await readVersion(root);
-  if (!isPinnedVersion(version) && !environment.skipVersionCheck) {
-    return notFound([...searched, `${root} (version ${version}, but ${LIBTORCH_SERIES}.x is needed)`]);
+  const version = readVersion(root);
+  if (version === undefined || (!isPinnedVersion(version) && !environment.skipVersionCheck)) {
+    return notFound([...searched, `${root} (version ${version ?? "unknown"}, but ${LIBTORCH_SERIES} is needed)`]);
   }
   if (!(await hasLibraries(root))) {
-    return notFound([...searched, `${root} (has no ${library("torch_cpu")})`]);
+    return notFound([...searched, `${root} (has no ${library()})`]);
   }
   return { root, version, source: "python" };
 }
@@ -55,8 +56,8 @@ export async function findCached(cache: string): Promise<Libtorch | undefined> {
   for (const name of candidates) {
     const root = join(cache, name);
     if (!(await hasLibraries(root))) continue;
-    const version = await readVersion(root);
-    if (isPinnedVersion(version)) return { root, version, source: "cache" };
+    const version = readVersion(root);
+    if (version !== undefined && isPinnedVersion(version)) return { root, version, source: "cache" };
   }
   return undefined;
 }
@@ -66,13 +67,13 @@ async function named(root: string, source: Libtorch["source"]): Promise<Libtorch
     const what = source === "option" ? "The libtorch folder that was given" : "The folder in LIBTORCH";
     throw new RewardModelScoreError(
       "ERR_RUNTIME_NOT_FOUND",
-      `${what}, ${root}, has no ${library("torch_cpu")}. Name the folder that holds "lib" ` +
+      `${what}, ${root}, has no ${library()}. Name the folder that holds "lib" ` +
         `(an unpacked libtorch, or site-packages/torch), or leave it out and run "npx reward-model-score setup".`,
       { searched: [root] },
     );
   }
-  const version = await readVersion(root);
-  checkVersion(root, version);
+  const version = readVersion(root);
+  if (version !== undefined) checkVersion(root, version);
   return { root, version, source };
 }
 
@@ -86,14 +87,12 @@ function notFound(searched: string[]): never {
 }
 
 async function hasLibraries(root: string): Promise<boolean> {
-  return access(join(root, library("torch_cpu"))).then(
+  return access(join(root, library())).then(
     () => true,
     () => false,
   );
 }
 
-/** The path of a library below the root of a libtorch. */
-export function library(name: string): string {
-  if (process.platform === "win32") return join("lib", `${name}.dll`);
-  return join("lib", `lib${name}.${process.platform === "darwin" ? "dylib" : "so"}`);
+function library(): string {
+  return join("lib", libraryFileName("torch_cpu"));
 }

@@ -1,14 +1,14 @@
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readEnvironment } from "../env.js";
 import { RewardModelScoreError } from "../errors.js";
 
-/** The libtorch that the addon is built for. Its C++ ABI holds within a minor version. */
+/** The release that the addon is built for. C++ symbols change between minor versions, not between patches. */
 export const LIBTORCH_VERSION = "2.13.0";
-export const LIBTORCH_SERIES = LIBTORCH_VERSION.split(".").slice(0, 2).join(".");
+export const LIBTORCH_SERIES = minor(LIBTORCH_VERSION);
 
 export function isPinnedVersion(version: string): boolean {
-  return version.startsWith(`${LIBTORCH_SERIES}.`);
+  return minor(version) === LIBTORCH_SERIES;
 }
 
 /** ERR_RUNTIME_VERSION unless the version fits or the environment says to take it anyway. */
@@ -16,27 +16,28 @@ export function checkVersion(root: string, version: string): void {
   if (isPinnedVersion(version) || readEnvironment().skipVersionCheck) return;
   throw new RewardModelScoreError(
     "ERR_RUNTIME_VERSION",
-    `${root} holds libtorch ${version}, but this build needs ${LIBTORCH_SERIES}.x, because C++ interfaces change ` +
-      `between minor versions. Name another folder, or run "npx reward-model-score setup". ` +
-      `REWARD_MODEL_SCORE_SKIP_VERSION_CHECK=1 tries it anyway.`,
-    { found: version, expected: `${LIBTORCH_SERIES}.x` },
+    `The libtorch in ${root} is version ${version}, but this package is built for ${LIBTORCH_SERIES}. Run ` +
+      `"npx reward-model-score setup" for a fitting one, or set REWARD_MODEL_SCORE_SKIP_VERSION_CHECK=1 to try it anyway.`,
+    { found: version, expected: LIBTORCH_SERIES },
   );
 }
 
-/** "2.13.0+cpu" of a libtorch folder or of a Python torch package; "unknown" if nothing there tells. */
-export async function readVersion(root: string): Promise<string> {
-  const archive = await readText(join(root, "build-version"));
-  if (archive) return archive.trim();
-  const wheel = await readText(join(root, "version.py"));
-  const match = wheel && pythonVersion(wheel);
-  if (match) return match;
-  const header = await readText(join(root, "include/torch/headeronly/version.h"));
-  return (header && headerVersion(header)) || "unknown";
+/**
+ * "2.13.0+cpu" of a libtorch folder or a Python torch package; undefined where no file tells.
+ *
+ * `build-version` is in a libtorch download, `version.py` in a Python package, the header wherever there are headers.
+ */
+export function readVersion(root: string): string | undefined {
+  const download = readText(join(root, "build-version"));
+  if (download) return download.trim();
+  const python = readText(join(root, "version.py"));
+  if (python) return pythonVersion(python);
+  return headerVersion(readText(join(root, "include/torch/headeronly/version.h")) ?? "");
 }
 
 /** The version in the text of torch/version.py. */
 export function pythonVersion(text: string): string | undefined {
-  return /^__version__ *= *['"]([^'"]+)['"]/m.exec(text)?.[1];
+  return /^__version__\s*=\s*['"]([^'"]+)['"]/m.exec(text)?.[1];
 }
 
 function headerVersion(text: string): string | undefined {
@@ -45,6 +46,14 @@ function headerVersion(text: string): string | undefined {
   return parts.includes(undefined) ? undefined : parts.join(".");
 }
 
-async function readText(path: string): Promise<string | undefined> {
-  return readFile(path, "utf8").catch(() => undefined);
+function minor(version: string): string {
+  return version.split(".", 2).join(".");
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
 }

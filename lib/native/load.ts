@@ -2,9 +2,10 @@ import { existsSync, realpathSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
+import { libraryFileName } from "../libtorch/library.js";
+import { checkVersion, readVersion } from "../libtorch/version.js";
 import { findAddonFiles, platform } from "./addon-files.js";
 import type { NativeBinding } from "./binding.js";
-import { checkLibtorchVersion, readLibtorchVersion } from "./libtorch-version.js";
 
 interface LoaderAddon {
   /** null, or the system's words for why the library could not be opened. */
@@ -30,15 +31,15 @@ export function loadBinding(libtorch: string): NativeBinding {
   }
   const files = findAddonFiles();
   const loader = requireAddon(files.loader) as LoaderAddon;
-  const version = readLibtorchVersion(libtorch);
-  if (version !== undefined) checkLibtorchVersion(version, libtorch);
+  const version = readVersion(libtorch);
+  if (version !== undefined) checkVersion(libtorch, version);
   for (const library of libraries(libtorch)) {
     const reason = loader.open(library);
     if (reason !== null) throw libraryError(library, reason);
   }
   const binding = requireAddon(files.engine) as NativeBinding;
   binding.initialize(RewardModelScoreError);
-  if (version === undefined) checkLibtorchVersion(binding.runtimeInfo().libtorch, libtorch);
+  if (version === undefined) checkVersion(libtorch, binding.runtimeInfo().libtorch);
   loaded = { binding, libtorch: resolve(libtorch) };
   return binding;
 }
@@ -52,11 +53,6 @@ function libraries(libtorch: string): string[] {
   const path = (name: string) => join(libtorch, "lib", libraryFileName(name));
   const cuda = path("torch_cuda");
   return [path("c10"), path("torch_cpu"), ...(existsSync(cuda) ? [cuda] : [])];
-}
-
-export function libraryFileName(name: string): string {
-  if (process.platform === "win32") return `${name}.dll`;
-  return process.platform === "darwin" ? `lib${name}.dylib` : `lib${name}.so`;
 }
 
 function requireAddon(path: string): unknown {
