@@ -26,6 +26,86 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
   };
 }
 
+/** The variables of Python's `huggingface_hub`, with its names, defaults and spelling of truth. */
+export interface HubEnvironment {
+  /** `HF_ENDPOINT`, without a slash at the end. */
+  endpoint: string;
+  /** `HF_HUB_CACHE`, else `HUGGINGFACE_HUB_CACHE`, else `$HF_HOME/hub`. */
+  cacheDir: string;
+  /** `HF_TOKEN`, else `HUGGING_FACE_HUB_TOKEN`. */
+  token: string | undefined;
+  /** `HF_TOKEN_PATH`, else `$HF_HOME/token`. */
+  tokenPath: string;
+  /** `HF_HUB_DISABLE_IMPLICIT_TOKEN`: only a token that is passed as an option is sent. */
+  disableImplicitToken: boolean;
+  /** `HF_HUB_OFFLINE`, else `TRANSFORMERS_OFFLINE`. */
+  offline: boolean;
+  /** `HF_HUB_DISABLE_SYMLINKS`: snapshots hold the files themselves. */
+  disableSymlinks: boolean;
+  /** `HF_HUB_DISABLE_PROGRESS_BARS`. */
+  disableProgressBars: boolean;
+  /** `HF_HUB_ETAG_TIMEOUT`, in milliseconds: how long the API may take to answer. */
+  apiTimeout: number;
+  /** `HF_HUB_DOWNLOAD_TIMEOUT`, in milliseconds: how long a download may be silent. */
+  downloadTimeout: number;
+  /** `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in lower case first, as curl reads them. */
+  proxy: { http: string | undefined; https: string | undefined; none: string | undefined };
+}
+
+export function readHubEnvironment(env: NodeJS.ProcessEnv = process.env): HubEnvironment {
+  const location = (value: string | undefined) => path(value && expand(value, env));
+  const home =
+    location(env.HF_HOME) ?? join(location(env.XDG_CACHE_HOME) ?? join(homedir(), ".cache"), "huggingface");
+  return {
+    endpoint: (env.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, ""),
+    cacheDir: location(env.HF_HUB_CACHE) ?? location(env.HUGGINGFACE_HUB_CACHE) ?? join(home, "hub"),
+    token: env.HF_TOKEN || env.HUGGING_FACE_HUB_TOKEN || undefined,
+    tokenPath: location(env.HF_TOKEN_PATH) ?? join(home, "token"),
+    disableImplicitToken: pythonFlag(env.HF_HUB_DISABLE_IMPLICIT_TOKEN),
+    offline: pythonFlag(env.HF_HUB_OFFLINE || env.TRANSFORMERS_OFFLINE),
+    disableSymlinks: pythonFlag(env.HF_HUB_DISABLE_SYMLINKS),
+    disableProgressBars: pythonFlag(env.HF_HUB_DISABLE_PROGRESS_BARS),
+    apiTimeout: seconds(env, "HF_HUB_ETAG_TIMEOUT", 10) * 1000,
+    downloadTimeout: seconds(env, "HF_HUB_DOWNLOAD_TIMEOUT", 10) * 1000,
+    proxy: {
+      http: env.http_proxy || env.HTTP_PROXY || undefined,
+      https: env.https_proxy || env.HTTPS_PROXY || undefined,
+      none: env.no_proxy || env.NO_PROXY || undefined,
+    },
+  };
+}
+
+/** `~`, `$NAME` and `${NAME}`, as Python's `expanduser` and `expandvars`; unknown names stay as they are. */
+function expand(value: string, env: NodeJS.ProcessEnv): string {
+  return value
+    .replace(/^~(?=$|[\\/])/, homedir())
+    .replace(
+      /\$(?:(\w+)|\{([^}]*)\})/g,
+      (all, plain?: string, braced?: string) => env[plain ?? braced ?? ""] ?? all,
+    );
+}
+
+/** `huggingface_hub` takes four words for true and everything else for false. */
+function pythonFlag(value: string | undefined): boolean {
+  return value !== undefined && ["1", "ON", "YES", "TRUE"].includes(value.toUpperCase());
+}
+
+function seconds(env: NodeJS.ProcessEnv, name: string, byDefault: number): number {
+  const value = env[name]?.trim();
+  if (!value) return byDefault;
+  const parsed = Number(value);
+  if (!(parsed > 0)) {
+    throw new RewardModelScoreError(
+      "ERR_INVALID_OPTION",
+      `${name} is "${value}"; use a number of seconds above 0.`,
+      {
+        option: name,
+      },
+    );
+  }
+  return parsed;
+}
+
 /** An empty variable counts as unset, as in most shells' idiom for clearing one. */
 function path(value: string | undefined): string | undefined {
   return value ? resolve(value) : undefined;

@@ -1,0 +1,135 @@
+import { RewardModelScoreError } from "../errors.js";
+import type { HubConnection, HubResponse } from "./connection.js";
+import { parseRetryAfter, TransientError } from "./retry.js";
+
+/** An address as it may appear in a message: without credentials, and without the query, which may hold a signature. */
+export function publicUrl(url: URL | string): string {
+  if (!URL.canParse(String(url))) return "(not a URL)";
+  const { protocol, host, pathname } = new URL(String(url));
+  return `${protocol}//${host}${pathname}`;
+}
+
+/** Consumes an answer that is not 2xx and says what it means. */
+export async function errorFromResponse(
+  response: HubResponse,
+  connection: HubConnection,
+  wanted: { model: string; revision: string },
+): Promise<RewardModelScoreError | TransientError> {
+  const { status, headers } = response;
+  const { model, revision } = wanted;
+  const url = publicUrl(response.url);
+  const said = connection.redact(headers["x-error-message"] ?? (await messageOf(response)));
+  const code = headers["x-error-code"];
+  const page = `${connection.endpoint}/${model}`;
+
+  if (status === 408 || status === 429 || status >= 500) {
+    const retryAfter = parseRetryAfter({ retryAfter: headers["retry-after"], rateLimit: headers.ratelimit });
+    return new TransientError(`status ${status}${said && `: ${said}`}`, url, retryAfter);
+  }
+  if (!connection.isHub(response.url)) {
+    // A signed address of the storage host: it expires, and the Hub gives another.
+    return new TransientError(`status ${status}`, url);
+  }
+  if (code === "RevisionNotFound") {
+    return new RewardModelScoreError(
+      "ERR_REVISION_NOT_FOUND",
+      `${model} has no branch, tag or commit "${revision}". Its branches are listed on ${page}/tree/main.`,
+      wanted,
+    );
+  }
+  if (code === "GatedRepo") {
+    return new RewardModelScoreError(
+      "ERR_GATED",
+      connection.hasToken
+        ? `Access to ${model} has to be granted to your account. Ask for it on ${page}.`
+        : `${model} asks for access to be granted. Ask for it on ${page}, then set HF_TOKEN or pass a token.`,
+      { model, url: page },
+    );
+  }
+  if (code === "EntryNotFound") {
+    return new TransientError(`the Hub lists ${url} but does not have it`, url);
+  }
+  if (said.includes("Invalid credentials")) {
+    return new RewardModelScoreError(
+      "ERR_UNAUTHORIZED",
+      `The Hub does not accept the token. Make a new one in the settings of your account, or remove HF_TOKEN ` +
+        `and the token file: public models need none.`,
+      { url },
+    );
+  }
+  if (
+    code === "RepoNotFound" ||
+    status === 401 ||
+    status === 404 ||
+    said === "Access to this resource is disabled."
+  ) {
+    const hint = connection.hasToken
+      ? "Check the spelling; if it is private, the token may not see it."
+      : "Check the spelling; if it is private, set HF_TOKEN or pass a token.";
+    return new RewardModelScoreError(
+      "ERR_REPOSITORY_NOT_FOUND",
+      `There is no model ${model} on ${connection.endpoint}${said === "" ? "" : ` (${said})`}. ${hint}`,
+      { model },
+    );
+  }
+  if (status === 403) {
+    return new RewardModelScoreError(
+      "ERR_UNAUTHORIZED",
+      `The Hub refuses access to ${url}${said && ` (${said})`}. The token needs permission to read this repository.`,
+      { url },
+    );
+  }
+  return new RewardModelScoreError("ERR_NETWORK", `${url} answered status ${status}${said && `: ${said}`}.`, {
+    url,
+  });
+}
+
+/** What remains of a transient failure when patience is over. */
+export function afterRetries(error: TransientError): RewardModelScoreError {
+  const wait = error.retryAfter ? ` It asks to come back in ${Math.ceil(error.retryAfter / 1000)} s.` : "";
+  return new RewardModelScoreError(
+    "ERR_NETWORK",
+    `${error.url} cannot be reached after several attempts (${error.message}).${wait} Check the connection, ` +
+      `HTTPS_PROXY and HF_ENDPOINT; what was downloaded is kept and the next call goes on from there.`,
+    { url: error.url },
+    { cause: error },
+  );
+}
+
+/** Failures of the file system as this package's errors; anything else stays what it is. */
+export function storageError(error: unknown, path: string): unknown {
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (syscall === undefined) return error;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new RewardModelScoreError(
+      "ERR_DISK_FULL",
+      `There is no space left for ${path} (${code}). Free some, or choose another folder with cacheDir or HF_HUB_CACHE.`,
+      { path },
+      { cause: error },
+    );
+  }
+  return new RewardModelScoreError(
+    "ERR_IO",
+    `${path} cannot be written: ${message}.`,
+    { path },
+    { cause: error },
+  );
+}
+
+const MAX_ERROR_BODY = 64 * 1024;
+
+async function messageOf(response: HubResponse): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of response.body) {
+      chunks.push(chunk as Buffer);
+      if ((size += (chunk as Buffer).length) > MAX_ERROR_BODY) break;
+    }
+    const body: unknown = JSON.parse(Buffer.concat(chunks).toString());
+    const message = (body as { error?: unknown } | null)?.error;
+    return typeof message === "string" ? message.slice(0, 300) : "";
+  } catch {
+    return ""; // the status says enough
+  }
+}

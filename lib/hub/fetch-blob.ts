@@ -1,0 +1,192 @@
+import { mkdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { RewardModelScoreError } from "../errors.js";
+import type { RepositoryFile } from "./api.js";
+import type { RepositoryCache } from "./cache.js";
+import { afterRetries, storageError } from "./errors.js";
+import type { FileHash, Hasher } from "./hasher.js";
+import { FileLock } from "./lock.js";
+import { PartialFile, type Interval } from "./partial-file.js";
+import type { ProgressCounter } from "./progress.js";
+import { backOff, givesUp, TransientError, type RetryPolicy } from "./retry.js";
+import { RangeRefused, type Source } from "./source.js";
+
+export interface BlobContext {
+  cache: RepositoryCache;
+  commit: string;
+  policy: RetryPolicy;
+  hasher: Hasher;
+  progress: ProgressCounter;
+  /** Runs a task when a connection is free. */
+  limit: <T>(task: () => Promise<T>) => Promise<T>;
+  sourceOf: (file: RepositoryFile) => Source;
+  signal: AbortSignal;
+}
+
+/** A file is fetched in ranges of this size, several at once. */
+const RANGE = 64 << 20;
+/** Bytes gathered for one write. */
+const WRITE = 1 << 20;
+
+/**
+ * Brings one blob into the cache, unless it is there: under a lock, from where an earlier attempt stopped, and under
+ * its name only when its hash is right.
+ */
+export async function fetchBlob(context: BlobContext, file: RepositoryFile): Promise<void> {
+  const { cache, progress, signal } = context;
+  const blob = cache.blob(file.oid);
+  try {
+    if (await isThere(context, file)) {
+      progress.add(file.path, file.size);
+      return;
+    }
+    const lock = await FileLock.acquire(join(cache.locks, `${file.oid}.ranges.lock`), signal);
+    try {
+      if (await isThere(context, file)) {
+        progress.add(file.path, file.size); // another process was faster
+        return;
+      }
+      await mkdir(cache.blobs, { recursive: true });
+      await new BlobDownload(context, file).run(blob);
+    } finally {
+      await lock.release();
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw storageError(error, blob);
+  }
+}
+
+async function isThere({ cache, commit }: BlobContext, file: RepositoryFile): Promise<boolean> {
+  const found = await stat(cache.blob(file.oid)).catch(() => undefined);
+  if (found?.size === file.size) return true;
+  return await cache.has(commit, file); // where the snapshots hold the files themselves
+}
+
+class BlobDownload {
+  readonly #source: Source;
+
+  constructor(
+    private readonly context: BlobContext,
+    private readonly file: RepositoryFile,
+  ) {
+    this.#source = context.sourceOf(file);
+  }
+
+  async run(blob: string): Promise<void> {
+    const { path, size, oid } = this.file;
+    const { hasher, progress } = this.context;
+    await using partial = await PartialFile.open(blob, size);
+    progress.add(path, partial.bytes);
+    // Bytes of an earlier attempt may be what is wrong, so wrong bytes are fetched a second time before giving up.
+    for (let attempt = 1; ; attempt += 1) {
+      const hash = hasher.follow(partial.path, size, oid);
+      await this.#complete(partial, hash);
+      if ((await hash.digest()) === oid) {
+        await partial.finish(blob);
+        return;
+      }
+      await this.#restart(partial);
+      if (attempt === 2) {
+        await rm(partial.path, { force: true });
+        throw new RewardModelScoreError(
+          "ERR_CHECKSUM",
+          `${path} arrived twice with other bytes than the Hub announces (hash ${oid}, ${size} bytes). ` +
+            `Something between here and the Hub changes them; nothing of it was kept.`,
+          { path },
+        );
+      }
+    }
+  }
+
+  /** Fetches whatever is missing, in ranges, or in one piece where the server knows no ranges. */
+  async #complete(partial: PartialFile, hash: FileHash): Promise<void> {
+    const ranges = partial.missing().flatMap(split);
+    // One failure ends the other ranges too; they are waited for, since they write to the same file.
+    const stop = new AbortController();
+    const signal = AbortSignal.any([this.context.signal, stop.signal]);
+    const ends = await Promise.allSettled(
+      ranges.map((range) =>
+        this.context
+          .limit(() => this.#fetchRange(partial, hash, range, signal))
+          .catch((error: unknown) => {
+            stop.abort(error);
+            throw error;
+          }),
+      ),
+    );
+    if (ends.every((end) => end.status === "fulfilled")) return;
+    this.context.signal.throwIfAborted();
+    if (!(stop.signal.reason instanceof RangeRefused)) throw stop.signal.reason;
+    await this.#restart(partial);
+    const whole = { start: 0, end: partial.size };
+    await this.context.limit(() => this.#fetchRange(partial, hash, whole, this.context.signal, false));
+  }
+
+  /**
+   * Fetches a range, going on after failures: from the last byte that arrived, or from the start where the server
+   * cannot. A failure after which something arrived does not count.
+   */
+  async #fetchRange(
+    partial: PartialFile,
+    hash: FileHash,
+    range: Interval,
+    signal: AbortSignal,
+    resumable = true,
+  ): Promise<void> {
+    const { policy } = this.context;
+    const rest = { ...range };
+    for (let failures = 1; ; failures += 1) {
+      const before = rest.start;
+      try {
+        await this.#transfer(partial, hash, rest, signal);
+        return;
+      } catch (error) {
+        if (!(error instanceof TransientError)) throw error;
+        if (resumable && rest.start > before) failures = 1;
+        if (givesUp(policy, failures, error)) throw afterRetries(error);
+        await backOff(policy, failures, error, signal);
+      }
+      if (!resumable) {
+        await this.#restart(partial);
+        rest.start = range.start;
+      }
+    }
+  }
+
+  /** Writes the rest of a range as it arrives, and moves its start with what is on disk. */
+  async #transfer(partial: PartialFile, hash: FileHash, rest: Interval, signal: AbortSignal): Promise<void> {
+    let chunks: Buffer[] = [];
+    let gathered = 0;
+    const flush = async () => {
+      if (gathered === 0) return;
+      if (this.#source.etag !== undefined) await partial.noteEtag(this.#source.etag);
+      await partial.write(chunks, rest.start);
+      rest.start += gathered;
+      this.context.progress.add(this.file.path, gathered);
+      hash.advance(partial.frontier);
+      chunks = [];
+      gathered = 0;
+    };
+    try {
+      for await (const chunk of this.#source.read({ ...rest }, partial.etag, signal)) {
+        chunks.push(chunk);
+        gathered += chunk.length;
+        if (gathered >= WRITE) await flush();
+      }
+    } finally {
+      await flush(); // also what came before a failure: it need not come again
+    }
+  }
+
+  async #restart(partial: PartialFile): Promise<void> {
+    this.context.progress.add(this.file.path, -partial.bytes);
+    await partial.restart();
+  }
+}
+
+function split({ start, end }: Interval): Interval[] {
+  const ranges: Interval[] = [];
+  for (let at = start; at < end; at += RANGE) ranges.push({ start: at, end: Math.min(at + RANGE, end) });
+  return ranges;
+}

@@ -1,0 +1,140 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync, readlinkSync } from "node:fs";
+import { mkdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Who holds a lock. `machine` names the process table that `pid` belongs to. */
+interface Owner {
+  id: string;
+  pid: number;
+  machine: string;
+}
+
+export interface LockTimes {
+  /** How often the holder shows that it is alive. */
+  heartbeat: number;
+  /** How long a silent holder counts as alive when its process cannot be looked up, and ten times that when it can. */
+  stale: number;
+  /** How often others look whether the lock is free. */
+  poll: number;
+}
+
+const TIMES: LockTimes = { heartbeat: 5_000, stale: 60_000, poll: 100 };
+
+/**
+ * A lock that processes share through a file. A holder that died is noticed at once when it ran on this machine, else
+ * when its heartbeat stops, and its lock is taken over by exactly one of those who wait.
+ *
+ * Node has no flock(2), so this cannot be the lock that `huggingface_hub` takes on the same blob. Each client writes to
+ * a file of its own and renames it, so the worst that the two can do to each other is to download the same blob twice.
+ */
+export class FileLock {
+  readonly #beat: NodeJS.Timeout;
+
+  private constructor(
+    private readonly path: string,
+    private readonly id: string,
+    times: LockTimes,
+  ) {
+    this.#beat = setInterval(
+      () => void utimes(path, new Date(), new Date()).catch(() => {}),
+      times.heartbeat,
+    );
+    this.#beat.unref();
+  }
+
+  /** Waits for the lock; `signal` ends the wait with its reason. */
+  static async acquire(path: string, signal?: AbortSignal, times: LockTimes = TIMES): Promise<FileLock> {
+    await mkdir(dirname(path), { recursive: true });
+    for (;;) {
+      signal?.throwIfAborted();
+      const lock = await FileLock.#tryOnce(path, times);
+      if (lock) return lock;
+      await FileLock.#removeIfDead(path, signal, times);
+      // Jitter keeps those who wait out of step.
+      await sleep(times.poll * (0.5 + Math.random()), undefined, { ...(signal && { signal }) }).catch(
+        () => {},
+      );
+    }
+  }
+
+  async release(): Promise<void> {
+    clearInterval(this.#beat);
+    const owner = await readOwner(this.path);
+    if (owner?.id === this.id) await rm(this.path, { force: true });
+  }
+
+  static async #tryOnce(path: string, times: LockTimes): Promise<FileLock | undefined> {
+    const owner: Owner = { id: randomUUID(), pid: process.pid, machine: machine() };
+    try {
+      await writeFile(path, JSON.stringify(owner), { flag: "wx" });
+      return new FileLock(path, owner.id, times);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EEXIST") return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Removes the lock of a dead holder. Two who do this at once could remove the lock that a third has just taken, so
+   * the removal needs a lock of its own, one for each dead holder: whoever has it looks again, and while the dead
+   * one's lock is still there nobody can have taken a new one.
+   */
+  static async #removeIfDead(path: string, signal: AbortSignal | undefined, times: LockTimes): Promise<void> {
+    const dead = await deadOwner(path, times);
+    if (dead === undefined) return;
+    const removal = await FileLock.acquire(`${path}.${dead.slice(0, 8)}`, signal, times);
+    try {
+      if ((await deadOwner(path, times)) === dead) await rm(path, { force: true });
+    } finally {
+      await removal.release();
+    }
+  }
+}
+
+/** The id of a holder that is known to be dead. */
+async function deadOwner(path: string, times: LockTimes): Promise<string | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found) return undefined;
+  const age = Date.now() - found.mtimeMs;
+  const owner = await readOwner(path);
+  // Killed between creating the file and writing its name into it.
+  if (!owner) return age > times.heartbeat ? "nameless" : undefined;
+  if (owner.machine !== machine()) return age > times.stale ? owner.id : undefined;
+  // A running process that is silent for long is another one with the same pid.
+  return !isRunning(owner.pid) || age > 10 * times.stale ? owner.id : undefined;
+}
+
+async function readOwner(path: string): Promise<Owner | undefined> {
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as Owner;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM"; // another user's
+  }
+}
+
+let machineName: string | undefined;
+
+/** Boot and PID namespace on Linux, so that two containers on one disk do not look up each other's pids. */
+function machine(): string {
+  if (machineName === undefined) {
+    try {
+      const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+      machineName = `${boot} ${readlinkSync("/proc/self/ns/pid")}`;
+    } catch {
+      machineName = hostname();
+    }
+  }
+  return machineName;
+}

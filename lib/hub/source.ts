@@ -1,0 +1,103 @@
+import { networkFailure, type HubConnection, type HubResponse } from "./connection.js";
+import { errorFromResponse } from "./errors.js";
+import type { Interval } from "./partial-file.js";
+import { TransientError } from "./retry.js";
+
+/** The server does not go on from the middle of this file: it has to be fetched from the start in one piece. */
+export class RangeRefused extends Error {}
+
+export interface SourceOptions {
+  connection: HubConnection;
+  model: string;
+  commit: string;
+  path: string;
+  size: number;
+  idleTimeout: number;
+  /** Bytes per second below which a connection counts as stalled. */
+  minSpeed: number;
+}
+
+/**
+ * Where the bytes of one file come from. The Hub redirects large files to a signed address on another host; it is kept
+ * for the ranges that follow, until that host refuses it.
+ */
+export class Source {
+  #location: string | undefined;
+
+  constructor(private readonly options: SourceOptions) {}
+
+  /** Sends one request and yields the bytes of the range. Throws TransientError for what may pass. */
+  async *read(range: Interval, etag: string | undefined, signal: AbortSignal): AsyncGenerator<Buffer, void> {
+    const response = await this.#open(range, etag, signal);
+    const { idleTimeout, minSpeed } = this.options;
+    const window = 3 * idleTimeout;
+    let left = range.end - range.start;
+    let [windowStart, windowBytes] = [Date.now(), 0];
+    try {
+      for await (const chunk of response.body as AsyncIterable<Buffer>) {
+        const excess = chunk.length > left;
+        const wanted = excess ? chunk.subarray(0, left) : chunk;
+        left -= wanted.length;
+        yield wanted;
+        if (excess) return; // otherwise read to the end, so that the connection can be used again
+        windowBytes += wanted.length;
+        const elapsed = Date.now() - windowStart;
+        if (elapsed > window) {
+          if (windowBytes / (elapsed / 1000) < minSpeed) {
+            throw new TransientError(`slower than ${minSpeed} bytes a second`, response.url);
+          }
+          [windowStart, windowBytes] = [Date.now(), 0];
+        }
+      }
+    } catch (error) {
+      if (left === 0 && !signal.aborted) return;
+      throw error instanceof TransientError ? error : networkFailure(error, response.url, signal);
+    } finally {
+      response.body.on("error", () => {}); // destroying a body that is under way reports its own end
+      response.body.destroy();
+    }
+    if (left > 0) throw networkFailure(new Error("the answer ended early"), response.url, signal);
+  }
+
+  /** The ETag of the last answer, if it can be used for If-Range. */
+  etag: string | undefined;
+
+  async #open(range: Interval, etag: string | undefined, signal: AbortSignal): Promise<HubResponse> {
+    const { connection, model, commit, path, size, idleTimeout } = this.options;
+    const whole = range.start === 0 && range.end === size;
+    const kept = this.#location;
+    const url =
+      kept ??
+      `${connection.endpoint}/${model}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`;
+    const response = await connection.send(url, {
+      headers: {
+        ...(!whole && { range: `bytes=${range.start}-${range.end - 1}` }),
+        ...(!whole && etag !== undefined && { "if-range": etag }),
+      },
+      signal,
+      idleTimeout,
+    });
+    const { status, headers } = response;
+    if (whole ? status === 200 : status === 206 && headers["content-range"] === contentRange(range, size)) {
+      if (!connection.isHub(response.url)) this.#location = response.url;
+      this.etag = /^"[^"]*"$/.test(headers.etag ?? "") ? headers.etag : undefined;
+      return response;
+    }
+    if (status === 200 || status === 206 || status === 416) {
+      response.body.on("error", () => {});
+      response.body.destroy();
+      throw new RangeRefused(`status ${status} for bytes ${range.start}-${range.end - 1} of ${size}`);
+    }
+    this.#location = undefined;
+    const error = await errorFromResponse(response, connection, { model, revision: commit });
+    // The address had just been forgotten: the Hub is asked for another one at once.
+    if (kept !== undefined && error instanceof TransientError && (status === 401 || status === 403)) {
+      return await this.#open(range, etag, signal);
+    }
+    throw error;
+  }
+}
+
+function contentRange({ start, end }: Interval, size: number): string {
+  return `bytes ${start}-${end - 1}/${size}`;
+}
