@@ -38,7 +38,10 @@ export async function findLibtorch(option?: string): Promise<Libtorch> {
   const root = python.torch;
   const version = readVersion(root);
   if (version === undefined || (!isPinnedVersion(version) && !environment.skipVersionCheck)) {
-    return notFound([...searched, `${root} (version ${version ?? "unknown"}, but ${LIBTORCH_SERIES} is needed)`]);
+    return notFound([
+      ...searched,
+      `${root} (version ${version ?? "unknown"}, but ${LIBTORCH_SERIES} is needed)`,
+    ]);
   }
   if (!(await hasLibraries(root))) {
     return notFound([...searched, `${root} (has no ${library()})`]);

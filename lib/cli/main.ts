@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { setupCommand } from "./commands/setup.js";
+import { EXIT, exitCodeOf, reportError } from "./report-error.js";
+
+// What a command needs is imported when it runs: --help answers without libtorch, tokenizers or the Hub's client.
+const program = new Command("reward-model-score")
+  .description("Scores rows with Hugging Face reward models.")
+  .version(version())
+  .exitOverride()
+  .addCommand(setupCommand());
+for (const command of program.commands) command.copyInheritedSettings(program);
+
+// A reader that has seen enough, as in "… | head", is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  reportError(error);
+  process.exit(EXIT.failed);
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has printed help, the version or what is wrong with the arguments.
+    process.exitCode = error.exitCode === 0 ? 0 : EXIT.failed;
+  } else {
+    reportError(error);
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
+}

@@ -1,0 +1,26 @@
+import { RewardModelScoreError } from "../errors.js";
+import { Interrupted } from "./interrupt.js";
+
+export const EXIT = {
+  /** The work is done, but not for every row. */
+  incomplete: 1,
+  /** Wrong arguments, or nothing could be done. */
+  failed: 2,
+} as const;
+
+export function exitCodeOf(error: unknown): number {
+  return error instanceof Interrupted ? error.exitCode : EXIT.failed;
+}
+
+/** One message for what the user can mend; a stack for what only we can. */
+export function reportError(error: unknown): void {
+  const text =
+    error instanceof RewardModelScoreError
+      ? `${error.code}: ${error.message}`
+      : error instanceof Interrupted
+        ? error.message
+        : error instanceof Error
+          ? (error.stack ?? error.message)
+          : String(error);
+  process.stderr.write(`reward-model-score: ${text}\n`);
+}

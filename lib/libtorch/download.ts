@@ -1,0 +1,114 @@
+import { spawn } from "node:child_process";
+import { createWriteStream } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { Readable, Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { ReadableStream } from "node:stream/web";
+import { RewardModelScoreError } from "../errors.js";
+import { findPython } from "./python.js";
+import { LIBTORCH_VERSION } from "./version.js";
+
+/** PyTorch's own download of the CPU build; there is one for this platform only. Elsewhere the Python wheel is it. */
+export const DOWNLOAD_URL =
+  process.platform === "linux" && process.arch === "x64"
+    ? `https://download.pytorch.org/libtorch/cpu/libtorch-shared-with-deps-${LIBTORCH_VERSION}%2Bcpu.zip`
+    : undefined;
+
+const ANSWER_TIMEOUT = 5_000;
+const IDLE_TIMEOUT = 60_000;
+
+export interface DownloadOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: (bytes: number, total: number | undefined) => void;
+}
+
+/** Whether the server answers a HEAD request for the file within five seconds. */
+export async function isReachable(url: string, signal?: AbortSignal): Promise<boolean> {
+  const timeout = AbortSignal.timeout(ANSWER_TIMEOUT);
+  try {
+    const response = await fetch(url, {
+      method: "HEAD",
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+    });
+    return response.ok;
+  } catch {
+    signal?.throwIfAborted();
+    return false;
+  }
+}
+
+/** Fetches a file into a folder; a body that ends early or goes silent for a minute is ERR_NETWORK. */
+export async function downloadFile(
+  url: string,
+  directory: string,
+  { signal, onProgress }: DownloadOptions = {},
+): Promise<string> {
+  const path = join(directory, decodeURIComponent(basename(new URL(url).pathname)));
+  const idle = new AbortController();
+  const timer = setTimeout(() => idle.abort(new Error("nothing arrived for a minute")), IDLE_TIMEOUT);
+  const abort = signal ? AbortSignal.any([signal, idle.signal]) : idle.signal;
+  try {
+    const response = await fetch(url, { signal: abort });
+    if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
+    const total = Number(response.headers.get("content-length")) || undefined;
+    let bytes = 0;
+    const count = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        timer.refresh();
+        onProgress?.((bytes += chunk.length), total);
+        done(null, chunk);
+      },
+    });
+    const body = Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
+    await pipeline(body, count, createWriteStream(path), { signal: abort });
+    if (total !== undefined && bytes !== total) throw new Error(`${bytes} of ${total} bytes arrived`);
+    return path;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof Error && "syscall" in error && "path" in error) throw error;
+    const reason = idle.signal.aborted ? (idle.signal.reason as Error) : (error as Error);
+    throw new RewardModelScoreError(
+      "ERR_NETWORK",
+      `${url} could not be fetched: ${reason.message}. Run the command again.`,
+      { url },
+      { cause: error },
+    );
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Lets pip fetch the wheel of torch into a folder: pip knows the user's package index, proxies and certificates. What
+ * it prints goes to stderr.
+ */
+export async function downloadWheel(directory: string, signal?: AbortSignal): Promise<string> {
+  const python = await findPython();
+  if (!python) {
+    throw new RewardModelScoreError(
+      "ERR_RUNTIME_NOT_FOUND",
+      `libtorch can be fetched neither from ${DOWNLOAD_URL ?? "PyTorch's download site"} (it cannot be reached or has ` +
+        `no build for ${process.platform}-${process.arch}) nor with pip (there is no python3 on the PATH). Install ` +
+        `Python with pip, or copy an archive to this machine and run "npx reward-model-score setup --offline <file>".`,
+      { searched: [...(DOWNLOAD_URL ? [DOWNLOAD_URL] : []), "pip"] },
+    );
+  }
+  const args = ["-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir"];
+  args.push("--disable-pip-version-check", "--dest", directory, `torch==${LIBTORCH_VERSION}`);
+  // pip's own temporary files are as big as the wheel, and /tmp is often small.
+  const env = { ...process.env, TMPDIR: directory };
+  const status = await new Promise<number | null>((resolve, reject) => {
+    spawn(python.command, args, { env, signal, stdio: ["ignore", 2, 2] })
+      .on("error", reject)
+      .on("close", resolve);
+  });
+  signal?.throwIfAborted();
+  const wheel = (await readdir(directory)).find((name) => name.endsWith(".whl"));
+  if (status === 0 && wheel !== undefined) return join(directory, wheel);
+  throw new RewardModelScoreError(
+    "ERR_NETWORK",
+    `"${python.command} ${args.join(" ")}" failed with status ${status}; its own words are above.`,
+    { url: `torch==${LIBTORCH_VERSION}` },
+  );
+}
