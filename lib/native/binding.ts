@@ -109,6 +109,8 @@ export interface TensorInfo {
  */
 export interface ProgramSpec {
   stages: StageSpec[];
+  /** Text of native/ops/reference.py: the ops that the stages' sources name, where no fused kernel takes their place. */
+  reference: string;
   /** Saved into an exported archive: file name → text (config.json, chat_template.jinja, …). */
   extraFiles?: Record<string, string>;
 }
@@ -139,8 +141,8 @@ export interface WeightSpec {
   dtype: "model" | "float32";
   /** Read one after the other and concatenated along dimension 0 (for example q, k and v). */
   parts: WeightPart[];
-  /** Only for linears: bias, concatenated the same way; a part that has none where others have counts as zeros. */
-  bias?: WeightPart[];
+  /** Only for linears: bias of each part, concatenated the same way; null = that part has none, which counts as zeros. */
+  bias?: (WeightPart | null)[];
   /** Expected shape after concatenation; another one is ERR_WEIGHTS. */
   shape: number[];
 }
@@ -170,4 +172,10 @@ export interface ExportOptions {
   checkpoint: NativeCheckpoint;
   dtype: Dtype;
   output: string;
+  /**
+   * TorchScript module that picks the tokens the head reads:
+   * `def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tuple[Tensor, Tensor]` takes int64 [B, T] twice and
+   * returns int64 columns [B] of the pooled tokens and of the gate's tokens ([0] when the head has no gate).
+   */
+  pooling: { source: string; attributes: Record<string, Attribute> };
 }
