@@ -1,0 +1,26 @@
+// Kernels for x86-64 processors with AVX-512 and its products of bf16 (Zen 4, Cooper Lake and later).
+#ifdef __x86_64__
+#ifdef __clang__
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma,avx2"))), apply_to = function)
+#else
+// GCC's own headers leave the operand that a mask hides uninitialized.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma,avx2")
+#endif
+#include <immintrin.h>
+
+#include "kernels.h"
+
+#define RMS_BF16_DOT
+
+namespace reward_model_score::cpu::avx512_bf16 {
+#include "simd_avx512.h"
+#include "table.h"
+}  // namespace reward_model_score::cpu::avx512_bf16
+
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
+#endif

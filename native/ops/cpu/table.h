@@ -1,0 +1,15 @@
+// The kernels' tables for one instruction set: included last, after its vectors.
+// Each builds on those before it.
+// clang-format off
+#include "math.h"
+#include "norm.h"
+#include "rotary.h"
+#include "gate.h"
+#include "product.h"
+#include "attend.h"
+// clang-format on
+
+const Kernels<float> kFloat32 = {rms_norm<float>,    layer_norm<float>, rotary<float>,        gate<float>,
+                                 block_bytes<float>, pack<float>,       scratch_bytes<float>, attend<float>};
+const Kernels<Bf16> kBfloat16 = {rms_norm<Bf16>,    layer_norm<Bf16>, rotary<Bf16>,        gate<Bf16>,
+                                 block_bytes<Bf16>, pack<Bf16>,       scratch_bytes<Bf16>, attend<Bf16>};
