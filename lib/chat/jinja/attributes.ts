@@ -1,0 +1,134 @@
+import { bind, integer, optional } from "./arguments.js";
+import { equal } from "./operators.js";
+import { repr } from "./text.js";
+import { STRING_METHODS } from "./string-methods.js";
+import {
+  type Callable,
+  type Dict,
+  Host,
+  type Kwargs,
+  TemplateError,
+  Tuple,
+  Undefined,
+  type Value,
+  fail,
+  hasSurrogates,
+  isDict,
+  isUndefined,
+  tuple,
+  typeName,
+} from "./values.js";
+
+/** `object.name`: a method before a key, as Python's getattr comes before getitem. */
+export function getAttribute(object: Value, name: string): Value {
+  if (isUndefined(object)) fail(object);
+  return method(object, name) ?? item(object, name) ?? missing(object, name);
+}
+
+/** `object[key]`: a key before a method. */
+export function getItem(object: Value, key: Value): Value {
+  if (isUndefined(object)) fail(object);
+  const found = item(object, key) ?? (typeof key === "string" ? method(object, key) : undefined);
+  return found ?? missing(object, key);
+}
+
+/** `object[start:stop:step]` */
+export function getSlice(object: Value, start: Value, stop: Value, step: Value): Value {
+  if (isUndefined(object)) fail(object);
+  if (typeof object !== "string" && !Array.isArray(object)) return missing(object, "slice");
+  const stride = optional(step, 1, integer, "slice step");
+  if (stride === 0) throw new TemplateError("slice step cannot be zero");
+  const units: string | Value[] =
+    typeof object === "string" && hasSurrogates(object) ? Array.from(object) : object;
+  const [lowest, highest] = stride > 0 ? [0, units.length] : [-1, units.length - 1];
+  const place = (value: Value, fallback: number) => {
+    const index = optional(value, undefined, integer, "slice index");
+    if (index === undefined) return fallback;
+    return Math.min(Math.max(index < 0 ? index + units.length : index, lowest), highest);
+  };
+  const from = place(start, stride > 0 ? lowest : highest);
+  const to = place(stop, stride > 0 ? highest : lowest);
+  if (stride === 1 && typeof units === "string") return units.slice(from, Math.max(from, to));
+  const picked: Value[] = [];
+  for (let index = from; stride > 0 ? index < to : index > to; index += stride) picked.push(units[index]!);
+  if (typeof object === "string") return (picked as string[]).join("");
+  return object instanceof Tuple ? tuple(...picked) : picked;
+}
+
+export function missing(object: Value, name: Value): Undefined {
+  if (typeof name === "string") {
+    const owner = object === null ? "None" : `'${typeName(object)}${isDict(object) ? " object" : ""}'`;
+    return new Undefined(`${owner} has no ${isDict(object) ? "key or attribute" : "attribute"} '${name}'`);
+  }
+  return new Undefined(`${typeName(object)} object has no element ${repr(name)}`);
+}
+
+function item(object: Value, key: Value): Value | undefined {
+  if (isDict(object)) {
+    return typeof key === "string" && Object.hasOwn(object, key) ? object[key] : undefined;
+  }
+  if (typeof key === "boolean") key = Number(key);
+  if (typeof key !== "number" || !Number.isInteger(key)) return undefined;
+  if (Array.isArray(object)) return object.at(key);
+  if (typeof object !== "string") return undefined;
+  const units = hasSurrogates(object) ? Array.from(object) : object;
+  return units.at(key);
+}
+
+/** What the object itself has by that name, without its keys. */
+export function method(object: Value, name: string): Value | undefined {
+  if (typeof object === "string") {
+    const found = STRING_METHODS.get(name);
+    return found === undefined ? undefined : (args: Value[], kwargs: Kwargs) => found(object, args, kwargs);
+  }
+  if (Array.isArray(object)) return listMethod(object, name);
+  if (object instanceof Host) return object.attributes.get(name);
+  return isDict(object) ? dictMethod(object, name) : undefined;
+}
+
+// Lists and dicts of a template cannot be changed: transformers renders in an immutable sandbox.
+
+function listMethod(list: Value[], name: string): Callable | undefined {
+  switch (name) {
+    case "index":
+      return (args, kwargs) => {
+        const [wanted] = bind("index()", ["value"], args, kwargs);
+        const index = list.findIndex((other) => equal(other, wanted ?? null));
+        if (index < 0) throw new TemplateError("the value is not in the list");
+        return index;
+      };
+    case "count":
+      return (args, kwargs) => {
+        const [wanted] = bind("count()", ["value"], args, kwargs);
+        return list.filter((other) => equal(other, wanted ?? null)).length;
+      };
+    case "copy":
+      return list instanceof Tuple ? undefined : () => [...list];
+    default:
+      return undefined;
+  }
+}
+
+function dictMethod(dict: Dict, name: string): Callable | undefined {
+  switch (name) {
+    case "get":
+      return (args, kwargs) => {
+        const [key, fallback] = bind("get()", ["key", "default"], args, kwargs);
+        return item(dict, key ?? null) ?? fallback ?? null;
+      };
+    case "keys":
+      return () => Object.keys(dict);
+    case "values":
+      return () => Object.values(dict);
+    case "items":
+      return () => items(dict);
+    case "copy":
+      return () => ({ ...dict });
+    default:
+      return undefined;
+  }
+}
+
+export function items(dict: Dict): Value[] {
+  return Object.entries(dict).map(([key, value]) => tuple(key, value));
+}

@@ -1,0 +1,47 @@
+import { compareText, reprFloat } from "./text.js";
+import { Float, TemplateError, type Value, isDict, typeName } from "./values.js";
+
+export interface JsonOptions {
+  ensureAscii: boolean;
+  /** What one level is indented by; null writes one line. */
+  indent: string | null;
+  separators: readonly [item: string, key: string] | null;
+  sortKeys: boolean;
+}
+
+/** Python's json.dumps, as transformers' `tojson` filter calls it: no HTML escapes, non-ASCII text left as it is. */
+export function dumps(value: Value, options: JsonOptions): string {
+  const [itemSeparator, keySeparator] = options.separators ?? [options.indent === null ? ", " : ",", ": "];
+  const text = (content: string): string => {
+    const quoted = JSON.stringify(content);
+    if (!options.ensureAscii) return quoted;
+    return quoted.replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  };
+  const container = (open: string, items: string[], close: string, depth: number): string => {
+    if (items.length === 0) return open + close;
+    if (options.indent === null) return open + items.join(itemSeparator) + close;
+    const outer = `\n${options.indent.repeat(depth)}`;
+    const inner = outer + options.indent;
+    return open + inner + items.join(itemSeparator + inner) + outer + close;
+  };
+  const write = (item: Value, depth: number): string => {
+    if (typeof item === "string") return text(item);
+    if (item === null || typeof item === "boolean") return String(item);
+    if (item instanceof Float) return reprFloat(item.value);
+    if (typeof item === "number") return Number.isInteger(item) ? String(BigInt(item)) : reprFloat(item);
+    if (Array.isArray(item)) {
+      return container(
+        "[",
+        Array.from(item, (child) => write(child, depth + 1)),
+        "]",
+        depth,
+      );
+    }
+    if (!isDict(item)) throw new TemplateError(`Object of type ${typeName(item)} is not JSON serializable`);
+    const entries = Object.entries(item);
+    if (options.sortKeys) entries.sort(([a], [b]) => compareText(a, b));
+    const items = entries.map(([key, child]) => text(key) + keySeparator + write(child, depth + 1));
+    return container("{", items, "}", depth);
+  };
+  return write(value, 0);
+}

@@ -1,0 +1,140 @@
+import { bind, integer, optional, text } from "./arguments.js";
+import { dumps, type JsonOptions } from "./json.js";
+import { printf } from "./printf.js";
+import { capitalize, replace, splitLines } from "./string-methods.js";
+import { str, strip } from "./text.js";
+import {
+  type Kwargs,
+  TemplateError,
+  type Value,
+  codePoints,
+  dict,
+  lengthOf,
+  tuple,
+  truthy,
+} from "./values.js";
+
+export type Filter = (value: Value, args: Value[], kwargs: Kwargs) => Value;
+
+function tojson(value: Value, args: Value[], kwargs: Kwargs): string {
+  const names = ["ensure_ascii", "indent", "separators", "sort_keys"] as const;
+  const [ensureAscii, indent, separators, sortKeys] = bind("tojson", names, args, kwargs);
+  const options: JsonOptions = {
+    ensureAscii: truthy(ensureAscii ?? false),
+    indent: typeof indent === "string" ? indent : optional(indent, null, spaces, "tojson"),
+    separators: null,
+    sortKeys: truthy(sortKeys ?? false),
+  };
+  if (Array.isArray(separators) && separators.length === 2) {
+    options.separators = [text("tojson", separators[0]), text("tojson", separators[1])];
+  } else if (separators !== undefined && separators !== null) {
+    throw new TemplateError("tojson: separators must be a pair of texts");
+  }
+  return dumps(value, options);
+}
+
+function spaces(what: string, width: Value): string {
+  return " ".repeat(Math.max(0, integer(what, width)));
+}
+
+function indent(value: Value, args: Value[], kwargs: Kwargs): string {
+  const [width, first, blank] = bind("indent", ["width", "first", "blank"], args, kwargs);
+  const indention = typeof width === "string" ? width : spaces("indent", width ?? 4);
+  const [head, ...lines] = splitLines(`${str(value)}\n`);
+  const always = truthy(blank ?? false);
+  const body = lines.map((line) => `\n${line !== "" || always ? indention : ""}${line}`);
+  return (truthy(first ?? false) ? indention : "") + head + body.join("");
+}
+
+function escape(value: Value): string {
+  const entities: Record<string, string> = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    "'": "&#39;",
+    '"': "&#34;",
+  };
+  return str(value).replace(/[&<>'"]/g, (character) => entities[character]!);
+}
+
+function truncate(value: Value, args: Value[], kwargs: Kwargs): string {
+  const [length, killWords, end, leeway] = bind(
+    "truncate",
+    ["length", "killwords", "end", "leeway"],
+    args,
+    kwargs,
+  );
+  const limit = optional(length, 255, integer, "truncate");
+  const ending = optional(end, "...", text, "truncate");
+  const characters = Array.from(text("truncate", value));
+  if (characters.length <= limit + optional(leeway, 5, integer, "truncate")) return str(value);
+  const cut = characters.slice(0, limit - codePoints(ending)).join("");
+  const space = cut.lastIndexOf(" ");
+  return (truthy(killWords ?? false) || space < 0 ? cut : cut.slice(0, space)) + ending;
+}
+
+/** Jinja's own rule, which is not Python's str.title. */
+function title(value: Value): string {
+  return str(value)
+    .split(/([-\s({[<]+)/)
+    .map((word) => {
+      const first = Array.from(word.slice(0, 2))[0] ?? "";
+      return first.toUpperCase() + word.slice(first.length).toLowerCase();
+    })
+    .join("");
+}
+
+export const TEXT_FILTERS: ReadonlyMap<string, Filter> = new Map<string, Filter>([
+  ["tojson", tojson],
+  ["string", (value) => str(value)],
+  ["safe", (value) => str(value)],
+  ["escape", escape],
+  ["e", escape],
+  ["forceescape", escape],
+  ["lower", (value) => str(value).toLowerCase()],
+  ["upper", (value) => str(value).toUpperCase()],
+  ["title", title],
+  ["capitalize", (value) => capitalize(str(value))],
+  [
+    "trim",
+    (value, args, kwargs) => {
+      const [characters] = bind("trim", ["chars"], args, kwargs);
+      return strip(str(value), "both", optional(characters, undefined, text, "trim"));
+    },
+  ],
+  [
+    "replace",
+    (value, args, kwargs) => {
+      const [from, to, count] = bind("replace", ["old", "new", "count"], args, kwargs);
+      return replace(str(value), str(from ?? ""), str(to ?? ""), optional(count, -1, integer, "replace"));
+    },
+  ],
+  ["indent", indent],
+  ["truncate", truncate],
+  [
+    "center",
+    (value, args, kwargs) => {
+      const missing =
+        optional(bind("center", ["width"], args, kwargs)[0], 80, integer, "center") - lengthOf(str(value));
+      const left = (missing >> 1) + (missing & (missing + codePoints(str(value))) & 1);
+      return missing <= 0 ? str(value) : " ".repeat(left) + str(value) + " ".repeat(missing - left);
+    },
+  ],
+  ["wordcount", (value) => str(value).match(/[\p{L}\p{N}_]+/gu)?.length ?? 0],
+  [
+    "format",
+    (value, args, kwargs) => {
+      if (args.length > 0 && kwargs.size > 0) {
+        throw new TemplateError("can't handle positional and keyword arguments at the same time");
+      }
+      return printf(str(value), kwargs.size > 0 ? dict(kwargs) : tuple(...args));
+    },
+  ],
+  [
+    "urlencode",
+    (value) =>
+      encodeURIComponent(str(value))
+        .replaceAll("%2F", "/")
+        .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`),
+  ],
+]);
