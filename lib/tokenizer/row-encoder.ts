@@ -1,0 +1,179 @@
+import type { Tokenizer } from "@huggingface/tokenizers";
+import { ChatTemplate } from "../chat/chat-template.js";
+import { findChatTemplate } from "../chat/find-template.js";
+import { RewardModelScoreError } from "../errors.js";
+import type { InputFormat, Message, Pair, RowInput } from "../rows/types.js";
+import { readTokenizerFiles } from "./files.js";
+import { buildTokenizer } from "./load.js";
+import { longestFirst, type Side, truncate } from "./truncation.js";
+
+/** Plain data: it travels to the worker threads. */
+export interface EncoderOptions {
+  /** Where tokenizer.json is. */
+  directory: string;
+  inputFormat: InputFormat;
+  /** A template, or the name of one of the model's. */
+  chatTemplate?: string;
+  /** Whether rows that are too long lose tokens, on the side that the tokenizer names. */
+  truncation?: boolean;
+  /** The longest row that truncation leaves; null is the tokenizer's model_max_length. */
+  maxLength?: number | null;
+  /** Put behind every row that does not end with it; it counts for maxLength. */
+  appendTokenId?: number;
+  /** What `strftime_now` of a template says, in milliseconds since 1970, in the local time zone; default now. */
+  now?: number;
+}
+
+export interface EncodedInput {
+  ids: number[];
+  /** How many tokens truncation took. */
+  truncated: number;
+}
+
+/** What a caller asks of the tokenizer beside ids of rows. */
+export interface TokenizerInfo {
+  /** Ids of the special tokens by name: `pad_token`, `cls_token`, … */
+  specialTokenIds: Record<string, number>;
+  /** The longest row that truncation leaves; null when it leaves any. */
+  maxLength: number | null;
+}
+
+/** transformers writes "no limit" as a number that no sequence reaches. */
+const NO_LIMIT = 1e20;
+
+/** Turns what a row asks for into token ids, on the thread that calls it. */
+export class RowEncoder {
+  readonly #pairFrame: Frame;
+
+  private constructor(
+    private readonly tokenizer: Tokenizer,
+    private readonly template: ChatTemplate | undefined,
+    private readonly side: Side,
+    private readonly appendTokenId: number | undefined,
+    readonly info: TokenizerInfo,
+  ) {
+    this.#pairFrame = pairFrame(tokenizer);
+  }
+
+  static async open(options: EncoderOptions): Promise<RowEncoder> {
+    const files = await readTokenizerFiles(options.directory);
+    const tokenizer = buildTokenizer(files);
+    const { now } = options;
+    const template =
+      options.inputFormat === "chat"
+        ? new ChatTemplate(
+            await findChatTemplate(options.directory, files.config, options.chatTemplate),
+            files.specialTokens,
+            now === undefined ? undefined : () => new Date(now),
+          )
+        : undefined;
+    const limit = options.maxLength ?? files.config.model_max_length ?? NO_LIMIT;
+    const maxLength = options.truncation === true && limit < NO_LIMIT ? limit : null;
+    const ids = Object.entries(files.specialTokens).flatMap(([name, token]) => {
+      const id = tokenizer.token_to_id(token);
+      return id === undefined ? [] : [[name, id] as const];
+    });
+    const encoder = new RowEncoder(
+      tokenizer,
+      template,
+      files.config.truncation_side ?? "right",
+      options.appendTokenId,
+      {
+        specialTokenIds: Object.fromEntries(ids),
+        maxLength,
+      },
+    );
+    encoder.#checkRoom();
+    return encoder;
+  }
+
+  /** Throws ERR_CHAT_TEMPLATE or ERR_TOKENIZER when this row cannot be encoded. */
+  encode(input: RowInput): EncodedInput {
+    const encoded = Array.isArray(input) ? this.#encodeMessages(input) : this.#encodePair(input);
+    if (encoded.ids.length === 0) {
+      throw new RewardModelScoreError(
+        "ERR_TOKENIZER",
+        "the row has no tokens, so there is nothing to score",
+        {},
+      );
+    }
+    return encoded;
+  }
+
+  /** Ids of a text alone, without tokens added around it. */
+  idsOf(text: string): number[] {
+    const { ids } = this.tokenizer.encode(text, { add_special_tokens: false }) as {
+      ids: (number | undefined)[];
+    };
+    // What no token stands for is left out where there is no unknown token, as the Rust tokenizers do.
+    return ids.filter((id) => id !== undefined);
+  }
+
+  #encodeMessages(messages: Message[]): EncodedInput {
+    if (this.template === undefined) throw new TypeError("inputFormat is pair, but the row has messages");
+    // The template writes the special tokens, so none are added a second time.
+    const all = this.idsOf(this.template.render(messages));
+    const room = this.#limit - (this.appendTokenId === undefined ? 0 : 1);
+    const ids = truncate(all, room, this.side);
+    if (this.appendTokenId !== undefined && ids.at(-1) !== this.appendTokenId) ids.push(this.appendTokenId);
+    return { ids, truncated: Math.max(0, all.length - room) };
+  }
+
+  #encodePair({ question, answer }: Pair): EncodedInput {
+    const first = this.idsOf(question);
+    const second = this.idsOf(answer);
+    const room = this.#limit - this.#addedByPair();
+    const [keepFirst, keepSecond] = longestFirst(first.length, second.length, room);
+    const ids = this.#pairFrame.flatMap((part) => {
+      if (part === FIRST) return truncate(first, keepFirst, this.side);
+      return part === SECOND ? truncate(second, keepSecond, this.side) : [part];
+    });
+    if (this.appendTokenId !== undefined && ids.at(-1) !== this.appendTokenId) ids.push(this.appendTokenId);
+    return { ids, truncated: first.length + second.length - keepFirst - keepSecond };
+  }
+
+  get #limit(): number {
+    return this.info.maxLength ?? Infinity;
+  }
+
+  #addedByPair(): number {
+    return this.#pairFrame.length - 2 + (this.appendTokenId === undefined ? 0 : 1);
+  }
+
+  #checkRoom(): void {
+    const added =
+      this.template === undefined ? this.#addedByPair() : this.appendTokenId === undefined ? 0 : 1;
+    if (this.#limit <= added) {
+      throw new RewardModelScoreError(
+        "ERR_INVALID_OPTION",
+        `maxLength is ${this.#limit}, but ${added} tokens are added to every row; it must be greater`,
+        { option: "maxLength" },
+      );
+    }
+  }
+}
+
+const FIRST = "\0first";
+const SECOND = "\0second";
+type Frame = (number | typeof FIRST | typeof SECOND)[];
+
+/** The special tokens of a pair, around the places of its two sequences. */
+function pairFrame(tokenizer: Tokenizer): Frame {
+  const processor = tokenizer.post_processor as PostProcessor | null;
+  if (processor === null) return [FIRST, SECOND];
+  const { tokens, tokens_pair } = processor.post_process([FIRST], [SECOND], true);
+  return [...tokens, ...(tokens_pair ?? [])].flatMap((token) => {
+    if (token === FIRST || token === SECOND) return [token];
+    const id = tokenizer.token_to_id(token);
+    return id === undefined ? [] : [id];
+  });
+}
+
+/** The library's declarations leave out the processors that keep the two sequences apart. */
+interface PostProcessor {
+  post_process(
+    first: string[],
+    second: string[],
+    addSpecialTokens: boolean,
+  ): { tokens: string[]; tokens_pair?: string[] | null };
+}
