@@ -1,0 +1,27 @@
+import type { Dtype, ProgramSpec } from "../native/binding.js";
+import type { PoolingRule } from "./pooling.js";
+
+/** What a checkpoint's config and tensors say about the program that runs it. Nothing of it takes memory yet. */
+export interface Architecture {
+  /** "LlamaForSequenceClassification" */
+  name: string;
+  /** The trunk's family: "llama" */
+  family: string;
+  spec: ProgramSpec;
+  /** What the checkpoint is stored in. */
+  dtype: Dtype;
+  vocabularySize: number;
+  pooling: PoolingRule;
+  /** Width of the score: 1, or more for a head with several labels. */
+  labels: number;
+  /** Names of the labels, where the config names them. */
+  labelNames?: readonly string[];
+  /** Names of the columns of the extra outputs "rewards" and "gating", where they are published. */
+  attributeNames?: readonly string[];
+  /** The id that every row has to end with; it is appended to rows that do not. */
+  finalTokenId?: number;
+  /** Tensors of the checkpoint that nothing reads. */
+  unusedTensors: readonly string[];
+  /** Rows of different classes rotate the same token differently and may not share a prefix. */
+  ropeClass: (rowLength: number) => number;
+}

@@ -1,0 +1,235 @@
+import type { Attribute, StageSpec, WeightSpec } from "../native/binding.js";
+import type { CheckpointTensors } from "./checkpoint-tensors.js";
+import { configError, unsupported } from "./config-error.js";
+import { parseRope, type ModelConfig } from "./config.js";
+import { readRope, ropeStage, type Rope } from "./rope.js";
+import { stageSource } from "./sources.js";
+
+/** Values of absent config keys, which differ between families. */
+export interface DecoderDefaults {
+  eps?: number;
+  headDim?: number;
+  theta?: number;
+  activation?: string;
+  padTokenId?: number;
+}
+
+/** The sizes that every decoder has, read from a config and completed by the family's defaults. */
+export interface Decoder {
+  config: ModelConfig;
+  tensors: CheckpointTensors;
+  /** Of the trunk's tensors: "model." */
+  prefix: string;
+  hidden: number;
+  intermediate: number;
+  layers: number;
+  qHeads: number;
+  kvHeads: number;
+  headDim: number;
+  eps: number;
+  activation: string;
+}
+
+/** A trunk of decoder layers: stages from the embedding to the final norm. */
+export interface Trunk {
+  stages: StageSpec[];
+  /** Name of the embedding's tensor. */
+  embedding: string;
+  hidden: number;
+  ropes: Rope[];
+}
+
+/** What differs between families: one entry in families.ts. */
+export interface Family extends DecoderDefaults {
+  /** Of the architectures: "Llama" in LlamaForSequenceClassification. */
+  classNames: readonly string[];
+  /** File in native/programs that holds the class DecoderLayer. */
+  program: string;
+  embedding?: { name: string; scaled?: boolean };
+  /** Gemma's norms multiply by 1 + weight. */
+  unitOffset?: boolean;
+  /** RoPE kinds by suffix of the batch's "cos" and "sin"; absent: one kind from the usual keys. */
+  ropes?: (decoder: Decoder) => Record<string, Rope>;
+  layer: (decoder: Decoder, index: number) => LayerSpec;
+}
+
+export interface LayerSpec {
+  attributes: Record<string, Attribute>;
+  weights: StageSpec["weights"];
+}
+
+const ACTIVATIONS: Record<string, string> = {
+  silu: "silu",
+  swish: "silu",
+  gelu: "gelu",
+  gelu_new: "gelu_tanh",
+  gelu_pytorch_tanh: "gelu_tanh",
+};
+
+export function buildTrunk(config: ModelConfig, tensors: CheckpointTensors, family: Family): Trunk {
+  const embedding = family.embedding?.name ?? "embed_tokens";
+  const decoder = readDecoder(config, tensors, family, trunkPrefix(tensors, embedding));
+  const { prefix, hidden, layers, eps } = decoder;
+  const table = tensors.find(`${prefix}${embedding}.weight`);
+  if (table.shape[0] !== config.vocab_size || table.shape[1] !== hidden) {
+    throw configError(
+      `vocab_size ${config.vocab_size} and hidden_size ${hidden} contradict the embedding's shape [${table.shape.join(", ")}].`,
+    );
+  }
+  const norm = { eps: { float: eps }, unit_offset: { bool: family.unitOffset ?? false } };
+  const ropes = family.ropes?.(decoder) ?? { "": commonRope(decoder, family) };
+  const stages: StageSpec[] = [
+    {
+      name: `${prefix}${embedding}`,
+      source: stageSource("decoder", "Embedding"),
+      attributes: { scale: { float: family.embedding?.scaled ? Math.sqrt(hidden) : 1 } },
+      weights: { weight: tensors.dense(table.name, table.shape, "model") },
+    },
+    ...Object.entries(ropes).map(([suffix, rope]) => ropeStage(`${prefix}rotary_emb${suffix}`, rope, suffix)),
+  ];
+  const source = stageSource(family.program, "DecoderLayer");
+  for (let i = 0; i < layers; i++) {
+    const { attributes, weights } = family.layer(decoder, i);
+    const last = { last: { bool: i === layers - 1 } };
+    stages.push({
+      name: `${prefix}layers.${i}`,
+      source,
+      attributes: { ...norm, ...last, ...attributes },
+      weights,
+    });
+  }
+  stages.push({
+    name: `${prefix}norm`,
+    source: stageSource("decoder", "Norm"),
+    attributes: norm,
+    weights: { weight: tensors.dense(`${prefix}norm.weight`, [hidden], "float32") },
+  });
+  return { stages, embedding: table.name, hidden, ropes: Object.values(ropes) };
+}
+
+/** Where the trunk hangs: "model." mostly, "transformer." or "language_model.model." in wrappers. */
+function trunkPrefix(tensors: CheckpointTensors, embedding: string): string {
+  const suffix = `${embedding}.weight`;
+  const found = tensors.names().find((name) => name === suffix || name.endsWith(`.${suffix}`));
+  return found === undefined ? "model." : found.slice(0, -suffix.length);
+}
+
+function readDecoder(
+  config: ModelConfig,
+  tensors: CheckpointTensors,
+  family: Family,
+  prefix: string,
+): Decoder {
+  if (config.use_bidirectional_attention) {
+    throw unsupported("use_bidirectional_attention", "bidirectional attention has no built-in program.");
+  }
+  const { hidden_size: hidden, num_attention_heads: qHeads } = config;
+  const kvHeads = config.num_key_value_heads ?? qHeads;
+  if (qHeads % kvHeads !== 0) {
+    throw configError(`num_attention_heads ${qHeads} is not a multiple of num_key_value_heads ${kvHeads}.`);
+  }
+  const headDim = config.head_dim ?? family.headDim ?? hidden / qHeads;
+  if (!Number.isInteger(headDim)) {
+    throw configError(`hidden_size ${hidden} is not a multiple of num_attention_heads ${qHeads}.`);
+  }
+  const act = config.hidden_activation ?? config.hidden_act ?? family.activation ?? "silu";
+  const activation = Object.hasOwn(ACTIVATIONS, act) ? ACTIVATIONS[act] : undefined;
+  if (activation === undefined)
+    throw unsupported("hidden_act", `activation "${act}" has no built-in program.`);
+  return {
+    config,
+    tensors,
+    prefix,
+    hidden,
+    intermediate: config.intermediate_size,
+    layers: config.num_hidden_layers,
+    qHeads,
+    kvHeads,
+    headDim,
+    eps: config.rms_norm_eps ?? family.eps ?? 1e-6,
+    activation,
+  };
+}
+
+/** One kind of RoPE for all layers: "rope_scaling" beside "rope_theta", or "rope_parameters" with both. */
+function commonRope(decoder: Decoder, family: Family): Rope {
+  const { config } = decoder;
+  const parameters = parseRope(config.rope_scaling ?? config.rope_parameters ?? {}, "rope_parameters");
+  return readRope(parameters, ropeContext(decoder, config.rope_theta ?? family.theta ?? 10_000));
+}
+
+export function ropeContext(decoder: Decoder, theta: number) {
+  const { config, headDim } = decoder;
+  return {
+    headDim,
+    theta,
+    maxPositions: config.max_position_embeddings ?? 2048,
+    originalPositions: config.original_max_position_embeddings ?? undefined,
+    partialRotaryFactor: config.partial_rotary_factor ?? 1,
+  };
+}
+
+/** Attributes that all kinds of attention share. */
+export function attentionAttributes(
+  decoder: Decoder,
+  window: number,
+  scale = decoder.headDim ** -0.5,
+): Record<string, Attribute> {
+  return {
+    q_heads: { int: decoder.qHeads },
+    kv_heads: { int: decoder.kvHeads },
+    head_dim: { int: decoder.headDim },
+    scale: { float: scale },
+    window: { int: window },
+    activation: { string: decoder.activation },
+  };
+}
+
+/** qkv_proj (q, k and v in one) and o_proj. */
+export function attentionWeights(
+  decoder: Decoder,
+  layer: string,
+  bias: { qkv: boolean; o: boolean },
+): Record<string, WeightSpec> {
+  const { tensors, hidden, headDim, qHeads, kvHeads } = decoder;
+  const module = (name: string, heads: number) => ({
+    module: `${layer}self_attn.${name}`,
+    rows: heads * headDim,
+  });
+  return {
+    qkv_proj: tensors.linear(
+      [module("q_proj", qHeads), module("k_proj", kvHeads), module("v_proj", kvHeads)],
+      hidden,
+      bias.qkv,
+    ),
+    o_proj: tensors.linear([{ module: `${layer}self_attn.o_proj`, rows: hidden }], qHeads * headDim, bias.o),
+  };
+}
+
+/** RMSNorms of the heads of q and k, or none. */
+export function headNorms(
+  decoder: Decoder,
+  layer: string,
+  present: boolean,
+): Record<string, WeightSpec | null> {
+  const norm = (name: string) =>
+    present ? decoder.tensors.dense(`${layer}self_attn.${name}.weight`, [decoder.headDim], "float32") : null;
+  return { q_norm: norm("q_norm"), k_norm: norm("k_norm") };
+}
+
+/** gate_up_proj (gate and up in one) and down_proj. */
+export function mlpWeights(decoder: Decoder, layer: string, bias: boolean): Record<string, WeightSpec> {
+  const { tensors, hidden, intermediate } = decoder;
+  const module = (name: string) => ({ module: `${layer}mlp.${name}`, rows: intermediate });
+  return {
+    gate_up_proj: tensors.linear([module("gate_proj"), module("up_proj")], hidden, bias),
+    down_proj: tensors.linear([{ module: `${layer}mlp.down_proj`, rows: hidden }], intermediate, bias),
+  };
+}
+
+/** RMSNorms of the hidden states, by the names they have in the checkpoint. */
+export function layerNorms(decoder: Decoder, layer: string, ...names: string[]): Record<string, WeightSpec> {
+  return Object.fromEntries(
+    names.map((name) => [name, decoder.tensors.dense(`${layer}${name}.weight`, [decoder.hidden], "float32")]),
+  );
+}

@@ -1,0 +1,20 @@
+import type { Family } from "../decoder.js";
+import { gemma, gemma2, gemma3 } from "./gemma.js";
+import { internlm2 } from "./internlm2.js";
+import { llama, mistral, qwen2, qwen3 } from "./llama.js";
+import { mixtral } from "./mixtral.js";
+import { phi3 } from "./phi3.js";
+
+export const families = {
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  gemma,
+  gemma2,
+  gemma3,
+  phi3,
+  mixtral,
+  internlm2,
+} satisfies Record<string, Family>;
+export type FamilyName = keyof typeof families;

@@ -1,0 +1,57 @@
+# What all decoder families share. A class is one stage: its attributes and weights come from lib/architectures.
+
+
+# Looks the tokens up: x is ignored, returns [N, hidden] in the model's dtype. Gemma scales by sqrt(hidden).
+class Embedding:
+    def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
+        x = torch.nn.functional.embedding(batch["ids"], self.weight)
+        if self.scale != 1.0:
+            x = x * self.scale
+        return x
+
+
+# Adds "cos" and "sin" [N, dim / 2] (with a suffix, where layers use several kinds) to the batch.
+class RotaryEmbedding:
+    def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
+        frequencies = self.frequencies(batch["row_lengths"])
+        if frequencies.size(0) > 1:
+            frequencies = frequencies.repeat_interleave(batch["segments"][:, 1].to(torch.int64), 0)
+        angles = batch["positions"].float().unsqueeze(1) * frequencies
+        batch["cos" + self.suffix] = angles.cos() * self.attention_factor
+        batch["sin" + self.suffix] = angles.sin() * self.attention_factor
+        return x
+
+    # [1, dim / 2], or [S, dim / 2] where they depend on the length of the row. float32, and the steps in the order
+    # of transformers: at far positions an angle shows the last bit of its frequency.
+    def frequencies(self, lengths: Tensor) -> Tensor:
+        exponents = torch.arange(0, self.dim, 2, device=lengths.device).float() / self.dim
+        if self.type == "dynamic":
+            # float64: in float32 a pow over [S] may round differently by S.
+            growth = self.factor * lengths.clamp(min=self.original).double() / self.original - (self.factor - 1.0)
+            theta = self.theta * growth.pow(self.dim / (self.dim - 2.0))
+            return 1.0 / theta.float().unsqueeze(1).pow(exponents)
+        periods = torch.pow(self.theta, exponents).unsqueeze(0)
+        if self.type == "longrope":
+            short = torch.tensor(self.short_factor, dtype=torch.float32, device=lengths.device)
+            long = torch.tensor(self.long_factor, dtype=torch.float32, device=lengths.device)
+            return 1.0 / (torch.where((lengths > self.original).unsqueeze(1), long, short) * periods)
+        plain = 1.0 / periods
+        if self.type == "linear":
+            return plain / self.factor
+        if self.type == "llama3":
+            wavelengths = 2.0 * 3.141592653589793 / plain
+            smooth = (self.original / wavelengths - self.low) / (self.high - self.low)
+            medium = (1.0 - smooth) * plain / self.factor + smooth * plain
+            scaled = torch.where(wavelengths > self.original / self.low, plain / self.factor, medium)
+            return torch.where(wavelengths < self.original / self.high, plain, scaled)
+        if self.type == "yarn":
+            steps = torch.arange(self.dim // 2, device=lengths.device).float()
+            kept = 1.0 - ((steps - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
+            return 1.0 / (self.factor * periods) * (1.0 - kept) + plain * kept
+        return plain
+
+
+# The norm after the last layer: [pooled + gates, hidden].
+class Norm:
+    def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
+        return rms_norm(x, self.weight, self.eps, self.unit_offset)

@@ -1,0 +1,26 @@
+# Llama's attention and a sparse mixture of gated MLPs.
+class DecoderLayer:
+    def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
+        qkv = linear(rms_norm(x, self.input_layernorm, self.eps, False), self.qkv_proj)
+        qkv = rotary(qkv, batch["cos"], batch["sin"], self.q_heads, self.kv_heads, self.head_dim,
+                     None, None, self.eps, False)
+        mixed = attention(qkv, batch["segments"], self.q_heads, self.kv_heads, self.head_dim,
+                          self.scale, self.window, 0.0)
+        if self.last:
+            x = x.index_select(0, batch["keep"])
+            mixed = mixed.index_select(0, batch["keep"])
+        x = linear_add(mixed, self.o_proj, x)
+        y = rms_norm(x, self.post_attention_layernorm, self.eps, False)
+
+        # The softmax runs over all experts; the shares of the chosen ones are then made to sum to 1.
+        shares, chosen = torch.softmax(linear(y, self.router).float(), 1).topk(self.experts_per_token, 1)
+        shares = shares / shares.sum(1, keepdim=True)
+        out = torch.zeros(y.size(), dtype=torch.float32, device=y.device)
+        for expert in range(len(self.experts_gate_up)):
+            places = (chosen == expert).nonzero()
+            if places.size(0) > 0:
+                rows = places[:, 0]
+                gate_up = linear(y.index_select(0, rows), self.experts_gate_up[expert])
+                part = linear(gated_activation(gate_up, self.activation), self.experts_down[expert])
+                out.index_add_(0, rows, part.float() * shares[rows, places[:, 1]].unsqueeze(1))
+        return x + out.to(x.dtype)
