@@ -9,6 +9,7 @@ import { families } from "./families/index.js";
 import { findValueHead } from "./heads.js";
 import { attributeNames, registry, type Registration } from "./registry.js";
 import { ropeClass } from "./rope.js";
+import { referenceOps } from "./sources.js";
 
 /** A checkpoint as it lies on disk. */
 export interface CheckpointDescription {
@@ -38,7 +39,7 @@ export function describeArchitecture(checkpoint: CheckpointDescription): Archite
   return {
     name,
     family: registration.family,
-    spec: { stages: [...trunk.stages, head.stage] },
+    spec: { stages: [...trunk.stages, head.stage], reference: referenceOps() },
     dtype: configDtype(config) ?? storedDtype(tensors, trunk.embedding),
     vocabularySize: config.vocab_size,
     pooling: { ...registration.pooling, padTokenId: padTokenId(config, family) },

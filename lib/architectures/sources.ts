@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const folder = fileURLToPath(new URL("../../native/programs/", import.meta.url));
+const native = fileURLToPath(new URL("../../native/", import.meta.url));
 
 /** TorchScript source of one stage: the body of a class in a file of native/programs. */
 export function stageSource(program: string, className: string): string {
-  const text = readFileSync(`${folder}${program}.py`, "utf8");
+  const text = readFileSync(`${native}programs/${program}.py`, "utf8");
   const start = text.indexOf(`\nclass ${className}:\n`);
   if (start < 0) throw new Error(`native/programs/${program}.py has no class ${className}`);
   const lines = text.slice(start).split("\n").slice(2);
@@ -14,4 +14,9 @@ export function stageSource(program: string, className: string): string {
     .slice(0, end < 0 ? undefined : end)
     .map((line) => line.replace(/^ {4}/, ""))
     .join("\n");
+}
+
+/** The op vocabulary in TorchScript. */
+export function referenceOps(): string {
+  return readFileSync(`${native}ops/reference.py`, "utf8");
 }
