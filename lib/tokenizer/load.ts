@@ -1,8 +1,27 @@
-import { Tokenizer } from "@huggingface/tokenizers";
+import * as library from "@huggingface/tokenizers";
 import { join } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
 import type { TokenizerJson } from "./config.js";
 import { specialTexts, type TokenizerFiles } from "./files.js";
+
+/** What is used of the library's tokenizer, whose own declarations do not resolve under Node's module rules. */
+export interface LoadedTokenizer {
+  /** `undefined` stands for text that the vocabulary has no token for, not even an unknown one. */
+  encode(text: string, options: { add_special_tokens: boolean }): { ids: (number | undefined)[] };
+  token_to_id(token: string): number | undefined;
+  /** A processor that only adjusts offsets keeps the two sequences apart. */
+  post_processor: {
+    post_process(
+      first: string[],
+      second: string[],
+      addSpecialTokens: boolean,
+    ): { tokens: string[]; tokens_pair?: string[] | null };
+  } | null;
+}
+
+const { Tokenizer } = library as unknown as {
+  Tokenizer: new (definition: object, config: object) => LoadedTokenizer;
+};
 
 type AddedToken = TokenizerJson["added_tokens"][number];
 
@@ -10,7 +29,7 @@ type AddedToken = TokenizerJson["added_tokens"][number];
  * Makes the tokenizer that transformers makes from the same files: tokenizer.json as it is, with the tokens that only
  * the config knows, and with the config's word on bos, eos and lower case.
  */
-export function buildTokenizer(files: TokenizerFiles): Tokenizer {
+export function buildTokenizer(files: TokenizerFiles): LoadedTokenizer {
   const { config, json, specialTokens } = files;
   const path = join(files.directory, "tokenizer.json");
   if (config.split_special_tokens === true) {

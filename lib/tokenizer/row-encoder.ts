@@ -1,10 +1,9 @@
-import type { Tokenizer } from "@huggingface/tokenizers";
 import { ChatTemplate } from "../chat/chat-template.js";
 import { findChatTemplate } from "../chat/find-template.js";
 import { RewardModelScoreError } from "../errors.js";
 import type { InputFormat, Message, Pair, RowInput } from "../rows/types.js";
 import { readTokenizerFiles } from "./files.js";
-import { buildTokenizer } from "./load.js";
+import { buildTokenizer, type LoadedTokenizer } from "./load.js";
 import { longestFirst, type Side, truncate } from "./truncation.js";
 
 /** Plain data: it travels to the worker threads. */
@@ -46,7 +45,7 @@ export class RowEncoder {
   readonly #pairFrame: Frame;
 
   private constructor(
-    private readonly tokenizer: Tokenizer,
+    private readonly tokenizer: LoadedTokenizer,
     private readonly template: ChatTemplate | undefined,
     private readonly side: Side,
     private readonly appendTokenId: number | undefined,
@@ -158,8 +157,8 @@ const SECOND = "\0second";
 type Frame = (number | typeof FIRST | typeof SECOND)[];
 
 /** The special tokens of a pair, around the places of its two sequences. */
-function pairFrame(tokenizer: Tokenizer): Frame {
-  const processor = tokenizer.post_processor as PostProcessor | null;
+function pairFrame(tokenizer: LoadedTokenizer): Frame {
+  const processor = tokenizer.post_processor;
   if (processor === null) return [FIRST, SECOND];
   const { tokens, tokens_pair } = processor.post_process([FIRST], [SECOND], true);
   return [...tokens, ...(tokens_pair ?? [])].flatMap((token) => {
@@ -167,13 +166,4 @@ function pairFrame(tokenizer: Tokenizer): Frame {
     const id = tokenizer.token_to_id(token);
     return id === undefined ? [] : [id];
   });
-}
-
-/** The library's declarations leave out the processors that keep the two sequences apart. */
-interface PostProcessor {
-  post_process(
-    first: string[],
-    second: string[],
-    addSpecialTokens: boolean,
-  ): { tokens: string[]; tokens_pair?: string[] | null };
 }
