@@ -161,7 +161,7 @@ function pairFrame(tokenizer: LoadedTokenizer): Frame {
   const processor = tokenizer.post_processor;
   if (processor === null) return [FIRST, SECOND];
   const { tokens, tokens_pair } = processor.post_process([FIRST], [SECOND], true);
-  return [...tokens, ...(tokens_pair ?? [])].flatMap((token) => {
+  return [...tokens, ...(tokens_pair ?? [])].flatMap((token): Frame => {
     if (token === FIRST || token === SECOND) return [token];
     const id = tokenizer.token_to_id(token);
     return id === undefined ? [] : [id];
