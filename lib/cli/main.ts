@@ -1,15 +1,17 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { doctorCommand } from "./commands/doctor.js";
 import { setupCommand } from "./commands/setup.js";
 import { EXIT, exitCodeOf, reportError } from "./report-error.js";
+import { packageVersion } from "./version.js";
 
 // What a command needs is imported when it runs: --help answers without libtorch, tokenizers or the Hub's client.
 const program = new Command("reward-model-score")
   .description("Scores rows with Hugging Face reward models.")
-  .version(version())
+  .version(packageVersion())
   .exitOverride()
-  .addCommand(setupCommand());
+  .addCommand(setupCommand())
+  .addCommand(doctorCommand());
 for (const command of program.commands) command.copyInheritedSettings(program);
 
 // A reader that has seen enough, as in "… | head", is no error.
@@ -29,9 +31,4 @@ try {
     reportError(error);
     process.exitCode = exitCodeOf(error);
   }
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(manifest) as { version: string }).version;
 }

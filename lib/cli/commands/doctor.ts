@@ -1,0 +1,21 @@
+import { Command } from "commander";
+
+export interface DoctorFlags {
+  json?: boolean;
+  libtorch?: string;
+}
+
+export function doctorCommand(): Command {
+  return new Command("doctor")
+    .summary("say what was found, and whether scoring would work")
+    .description(
+      "Looks at Node.js, the system, libtorch and the native addon, and loads them in a process of their own. The " +
+        "exit code is 1 when scoring would fail.",
+    )
+    .option("--json", "print JSON, for bug reports")
+    .option("--libtorch <directory>", "look at this libtorch")
+    .action(async (flags: DoctorFlags) => {
+      const { runDoctor } = await import("../doctor/run.js");
+      await runDoctor(flags);
+    });
+}

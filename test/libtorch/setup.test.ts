@@ -1,0 +1,325 @@
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { findLibtorch } from "#lib/libtorch/find.js";
+import { libraryFileName } from "#lib/libtorch/library.js";
+import { setup, type SetupOptions } from "#lib/libtorch/setup.js";
+import { makeZip, type ZipEntry } from "./zip.js";
+
+const CPU = `lib/${libraryFileName("torch_cpu")}`;
+
+let directory: string;
+let cache: string;
+let server: Server | undefined;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "setup-"));
+  cache = join(directory, "cache");
+  vi.stubEnv("REWARD_MODEL_SCORE_CACHE", cache);
+  vi.stubEnv("LIBTORCH", "");
+  vi.stubEnv("PATH", join(directory, "bin"));
+});
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  server?.closeAllConnections();
+  server?.close();
+  server = undefined;
+  rmSync(directory, { recursive: true });
+});
+
+function download(version = "2.13.0+cpu"): ZipEntry[] {
+  return [
+    { name: "libtorch/build-version", data: `${version}\n` },
+    { name: `libtorch/${CPU}`, data: "cpu" },
+    { name: `libtorch/lib/${libraryFileName("c10")}`, data: "c10" },
+    { name: `libtorch/lib/${libraryFileName("torch_python")}`, data: "not needed" },
+    { name: "libtorch/lib/libdnnl.a", data: "not needed" },
+    { name: "libtorch/include/ATen/ATen.h", data: "#pragma once" },
+    { name: "libtorch/share/cmake/Torch/TorchConfig.cmake", data: "not needed" },
+  ];
+}
+
+function wheel({ version = "2.13.0+cpu", cuda = "None" } = {}): ZipEntry[] {
+  const files: ZipEntry[] = [
+    { name: "torch/version.py", data: `__version__ = '${version}'\ncuda: Optional[str] = ${cuda}\n` },
+    { name: "torch/__init__.py", data: "" },
+    { name: `torch/${CPU}`, data: "cpu" },
+    { name: "torch/lib/libgomp.so.1", data: "gomp" },
+    { name: "torch/include/ATen/ATen.h", data: "#pragma once" },
+  ];
+  const record = files.map(({ name, data }) => {
+    const hash = createHash("sha256").update(data).digest("base64url");
+    return `${name},sha256=${hash},${data.length}\n`;
+  });
+  return [...files, { name: `torch-${version}.dist-info/RECORD`, data: record.join("") }];
+}
+
+function archive(entries: ZipEntry[], name = "archive.zip"): string {
+  const path = join(directory, name);
+  writeFileSync(path, makeZip(entries));
+  return path;
+}
+
+async function serve(listener: RequestListener): Promise<string> {
+  server = createServer(listener);
+  await new Promise<void>((resolve) => server!.listen(0, "127.0.0.1", resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/libtorch%2Bcpu.zip`;
+}
+
+/** A python3 whose "pip download" puts this wheel where it is told to. */
+function fakePip(wheel: string | undefined): void {
+  mkdirSync(join(directory, "bin"));
+  const python = join(directory, "bin/python3");
+  const copy = wheel ? `/bin/cp "${wheel}" "$dest/torch.whl"` : "exit 1";
+  writeFileSync(
+    python,
+    `#!/bin/sh\n[ "$1" = -c ] && { echo "MAJOR: 3"; exit; }\n` +
+      `while [ "$1" != --dest ]; do shift; done; dest="$2"\n${copy}\n`,
+  );
+  chmodSync(python, 0o755);
+}
+
+/** What is left in the cache when nothing was set up. */
+function expectNothingLeft(): void {
+  expect(existsSync(cache) ? readdirSync(cache) : []).toEqual([]);
+}
+
+const NOWHERE = { url: undefined } satisfies SetupOptions;
+
+describe("setup from a file", () => {
+  it("unpacks what is needed of a download, where findLibtorch finds it", async () => {
+    const installed = await setup({ offline: archive(download()) });
+    const root = join(cache, "libtorch-2.13.0-cpu");
+    expect(installed).toEqual({ root, version: "2.13.0+cpu", source: "cache" });
+    expect(await findLibtorch()).toEqual(installed);
+    expect(readdirSync(root, { recursive: true }).sort()).toEqual(
+      ["build-version", "include", "include/ATen", "include/ATen/ATen.h", "lib", CPU]
+        .concat(`lib/${libraryFileName("c10")}`)
+        .sort(),
+    );
+    expect(readFileSync(join(root, CPU), "utf8")).toBe("cpu");
+    expect(readdirSync(cache)).toEqual(["libtorch-2.13.0-cpu"]);
+  });
+
+  it("unpacks a wheel, and names the folder after its build", async () => {
+    const installed = await setup({ offline: archive(wheel({ version: "2.13.1" }), "torch.whl") });
+    expect(installed?.root).toBe(join(cache, "libtorch-2.13.1-cpu"));
+    expect(readFileSync(join(installed!.root, "lib/libgomp.so.1"), "utf8")).toBe("gomp");
+    expect((await findLibtorch()).version).toBe("2.13.1");
+  });
+
+  it("does nothing the second time", async () => {
+    const first = await setup({ offline: archive(download()) });
+    rmSync(join(directory, "archive.zip"));
+    expect(await setup({ offline: join(directory, "archive.zip") })).toEqual(first);
+  });
+
+  it("replaces an incomplete folder and what a killed setup left", async () => {
+    mkdirSync(join(cache, "libtorch-2.13.0-cpu/lib"), { recursive: true });
+    mkdirSync(join(cache, ".setup-killed/libtorch"), { recursive: true });
+    await setup({ offline: archive(download()) });
+    expect(readdirSync(cache)).toEqual(["libtorch-2.13.0-cpu"]);
+    expect((await findLibtorch()).source).toBe("cache");
+  });
+
+  it("accepts a CUDA download, which is complete, and refuses a CUDA wheel, which is not", async () => {
+    const cuda = archive(wheel({ version: "2.13.0", cuda: "'13.0'" }), "torch.whl");
+    await expect(setup({ offline: cuda })).rejects.toMatchObject({
+      code: "ERR_NOT_SUPPORTED",
+      message: expect.stringContaining("cu130") as string,
+    });
+    expectNothingLeft();
+    const installed = await setup({ offline: archive(download("2.13.0+cu130")) });
+    expect(installed?.root).toBe(join(cache, "libtorch-2.13.0-cu130"));
+  });
+
+  it.each<[string, string, () => string]>([
+    ["a file that does not exist", "ERR_NOT_FOUND", () => join(directory, "none.zip")],
+    ["another version", "ERR_RUNTIME_VERSION", () => archive(download("2.9.1+cpu"))],
+    ["a wheel of another version", "ERR_RUNTIME_VERSION", () => archive(wheel({ version: "2.9.1" }))],
+    ["another zip file", "ERR_CHECKSUM", () => archive([{ name: "readme.txt", data: "hello" }])],
+    [
+      "a wheel without checksums",
+      "ERR_CHECKSUM",
+      () => archive(wheel().filter(({ name }) => !name.endsWith("RECORD"))),
+    ],
+    [
+      "a wheel whose list leaves a library out",
+      "ERR_CHECKSUM",
+      () => archive([...wheel(), { name: "torch/lib/libextra.so", data: "?" }]),
+    ],
+    [
+      "a wheel with another library than its list says",
+      "ERR_CHECKSUM",
+      () => archive(wheel().map((entry) => (entry.name.endsWith(CPU) ? { ...entry, data: "bad" } : entry))),
+    ],
+    [
+      "a download with a wrong CRC-32",
+      "ERR_CHECKSUM",
+      () => archive(download().map((entry) => (entry.name.endsWith(CPU) ? { ...entry, crc: 1 } : entry))),
+    ],
+    [
+      "an entry that climbs out of the folder",
+      "ERR_CHECKSUM",
+      () => archive([...download(), { name: "libtorch/lib/../../../../evil.so", data: "evil" }]),
+    ],
+    [
+      "an absolute entry",
+      "ERR_CHECKSUM",
+      () => archive([...download(), { name: `${directory}/evil.so`, data: "evil" }]),
+    ],
+    [
+      "a file that was cut",
+      "ERR_CHECKSUM",
+      () => {
+        const path = archive(download());
+        writeFileSync(path, readFileSync(path).subarray(0, -30));
+        return path;
+      },
+    ],
+    [
+      "an empty file",
+      "ERR_CHECKSUM",
+      () => {
+        writeFileSync(join(directory, "empty.zip"), "");
+        return join(directory, "empty.zip");
+      },
+    ],
+  ])("refuses %s and leaves nothing behind", async (_what, code, make) => {
+    await expect(setup({ offline: make() })).rejects.toMatchObject({ code });
+    expectNothingLeft();
+    expect(existsSync(join(directory, "evil.so"))).toBe(false);
+  });
+
+  it("leaves nothing behind when it is aborted", async () => {
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const work = setup({
+      offline: archive(download()),
+      signal: controller.signal,
+      onProgress: () => controller.abort(reason),
+    });
+    await expect(work).rejects.toBe(reason);
+    expectNothingLeft();
+  });
+
+  it("lets two setups at once do the work once", async () => {
+    const offline = archive(download());
+    const logs: string[] = [];
+    const log = (line: string) => logs.push(line);
+    const results = await Promise.all([setup({ offline, log }), setup({ offline, log })]);
+    expect(results[0]).toEqual(results[1]);
+    expect(logs.filter((line) => line.startsWith("Unpacking"))).toHaveLength(1);
+  });
+});
+
+describe("setup from the download site", () => {
+  const bytes = makeZip(download());
+
+  it("fetches the archive where the site answers", async () => {
+    const url = await serve((request, response) => {
+      response.writeHead(200, { "content-length": bytes.length });
+      response.end(request.method === "HEAD" ? undefined : bytes);
+    });
+    const progress: unknown[] = [];
+    const installed = await setup({ url, onProgress: (...step) => progress.push(step) });
+    expect(installed?.root).toBe(join(cache, "libtorch-2.13.0-cpu"));
+    expect(progress).toContainEqual(["download", bytes.length, bytes.length]);
+    expect(readdirSync(cache)).toEqual(["libtorch-2.13.0-cpu"]);
+  });
+
+  it("reports a connection that ends early and leaves nothing behind", async () => {
+    const url = await serve((request, response) => {
+      response.writeHead(200, { "content-length": bytes.length });
+      if (request.method === "HEAD") response.end();
+      else response.write(bytes.subarray(0, 100), () => response.destroy());
+    });
+    await expect(setup({ url })).rejects.toMatchObject({ code: "ERR_NETWORK", details: { url } });
+    expectNothingLeft();
+  });
+
+  it("goes to pip where the site has no such file", async () => {
+    const url = await serve((_request, response) => response.writeHead(403).end());
+    fakePip(archive(wheel(), "torch.whl"));
+    expect((await setup({ url }))?.version).toBe("2.13.0+cpu");
+  });
+});
+
+describe("setup with pip", () => {
+  it("takes the wheel that pip fetches", async () => {
+    fakePip(archive(wheel(), "torch.whl"));
+    expect(await setup(NOWHERE)).toEqual({
+      root: join(cache, "libtorch-2.13.0-cpu"),
+      version: "2.13.0+cpu",
+      source: "cache",
+    });
+    expect(readdirSync(cache)).toEqual(["libtorch-2.13.0-cpu"]);
+  });
+
+  it("says that pip failed", async () => {
+    fakePip(undefined);
+    await expect(setup(NOWHERE)).rejects.toMatchObject({
+      code: "ERR_NETWORK",
+      message: expect.stringMatching(/pip download.*status 1/) as string,
+    });
+    expectNothingLeft();
+  });
+
+  it("says what to do where there is no Python either", async () => {
+    await expect(setup(NOWHERE)).rejects.toMatchObject({
+      code: "ERR_RUNTIME_NOT_FOUND",
+      message: expect.stringContaining("--offline") as string,
+    });
+    expectNothingLeft();
+  });
+});
+
+describe("setup without fetching", () => {
+  it("changes nothing in a dry run", async () => {
+    const logs: string[] = [];
+    const options = { ...NOWHERE, dryRun: true, log: (line: string) => void logs.push(line) };
+    expect(await setup(options)).toBeUndefined();
+    expect(logs.join()).toContain("pip download torch==2.13.0");
+    expect(existsSync(cache)).toBe(false);
+  });
+
+  it("takes a libtorch that is found", async () => {
+    const root = (await setup({ offline: archive(download()) }))!.root;
+    vi.stubEnv("REWARD_MODEL_SCORE_CACHE", join(directory, "other"));
+    vi.stubEnv("LIBTORCH", root);
+    expect(await setup(NOWHERE)).toMatchObject({ root, source: "LIBTORCH" });
+    expect(existsSync(join(directory, "other"))).toBe(false);
+  });
+
+  it("does not fetch what a wrong LIBTORCH would hide", async () => {
+    vi.stubEnv("LIBTORCH", join(directory, "wrong"));
+    await expect(setup(NOWHERE)).rejects.toMatchObject({ code: "ERR_RUNTIME_NOT_FOUND" });
+    expectNothingLeft();
+  });
+
+  it("links a folder of the user's into the cache, also anew", async () => {
+    const own = (await setup({ offline: archive(download()) }))!.root;
+    vi.stubEnv("REWARD_MODEL_SCORE_CACHE", join(directory, "other"));
+    for (let i = 0; i < 2; i++) {
+      const linked = await setup({ libtorch: own });
+      expect(linked?.root).toBe(join(directory, "other/libtorch-2.13.0-cpu"));
+      expect(lstatSync(linked!.root).isSymbolicLink()).toBe(true);
+      expect(await findLibtorch()).toEqual(linked);
+    }
+  });
+});
