@@ -7,7 +7,6 @@ input_ids and attention_mask, both int64 [batch, tokens], padded on the right, a
 """
 
 import argparse
-import io
 import os
 import shutil
 import sys
@@ -85,18 +84,20 @@ def example_batch(model, lengths: list[int], pad: int, seed: int) -> tuple[torch
 
 def save_without_sources(traced, path: Path) -> None:
     """Saves a trace without its debug records: they are large and hold the paths of the machine that traced."""
-    buffer = io.BytesIO()
-    torch.jit.save(traced, buffer)
-    buffer.seek(0)
-    reader = torch._C.PyTorchFileReader(buffer)
+    complete = path.with_suffix(".complete")
+    torch.jit.save(traced, complete)
+    reader = torch._C.PyTorchFileReader(str(complete))
     writer = torch._C.PyTorchFileWriter(str(path))
+    # Operators mean what they meant in this version of the format.
+    version = ".data/version" if reader.has_record(".data/version") else "version"
+    writer.set_min_version(int(reader.get_record(version)))
     for name in reader.get_all_records():
-        # The writer adds its own of these.
-        own = name in ("version", "byteorder") or name.startswith(".data/")
-        if not own and not name.endswith(".debug_pkl"):
+        written_by_writer = name in ("version", "byteorder") or name.startswith(".data/")
+        if not written_by_writer and not name.endswith(".debug_pkl"):
             record = reader.get_record(name)
             writer.write_record(name, record, len(record))
     writer.write_end_of_file()
+    complete.unlink()
 
 
 @torch.inference_mode()
@@ -142,6 +143,8 @@ def write_archive(model, tokenizer, path: Path, max_check_length: int = 128) -> 
 def load(name: str, revision: str, dtype: str, trust_remote_code: bool, pad_token: str | None):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+    if not Path(name).is_dir() and (Path(name).exists() or name.startswith((".", "/")) or name.count("/") > 1):
+        raise ExportError(f"{name} is neither a directory nor the name of a Hub repository (owner/name).")
     common = {"revision": revision, "trust_remote_code": trust_remote_code}
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, **common)

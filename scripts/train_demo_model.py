@@ -19,9 +19,9 @@ from demo_model.conversations import OFF_TOPIC_REPLIES, talk_question, with_open
 from demo_model.tokenizer import train_tokenizer
 
 ROOT = Path(__file__).resolve().parents[1]
-VOCABULARY, MAX_LENGTH = 512, 256
-BATCH, POOL = 96, 16
-LEARNING_RATE = 4e-3
+VOCABULARY, MAX_LENGTH = 512, 1024
+BATCH, POOL = 64, 24
+LEARNING_RATE = 3e-3
 HELD_OUT_PAIRS = 400
 
 
@@ -96,18 +96,19 @@ def train(steps: int, pairs: list[dict]):
         bos_token_id=None,
         use_cache=False,
     )
-    model = LlamaForSequenceClassification(config)
+    model = LlamaForSequenceClassification._from_config(config, attn_implementation="eager")
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps, pct_start=0.05)
     started = time.monotonic()
     for step, batch in zip(range(1, steps + 1), batches(random, tokenizer)):
         optimizer.zero_grad()
-        value = loss(model, batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            value = loss(model, batch)
         value.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        if step % 200 == 0 or step == steps:
+        if step % 250 == 0 or step == steps:
             right = accuracy(model, tokenizer, pairs)
             print(f"step {step}, {time.monotonic() - started:.0f} s, loss {value.item():.3f}, held out", right, flush=True)
     return model.eval(), tokenizer
@@ -116,7 +117,7 @@ def train(steps: int, pairs: list[dict]):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "models" / "demo", help="folder to write (default: models/demo)")
-    parser.add_argument("--steps", type=int, default=3000, help="training steps (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=2000, help="training steps (default: %(default)s)")
     options = parser.parse_args()
     pairs = held_out_pairs()
     model, tokenizer = train(options.steps, pairs)

@@ -55,6 +55,9 @@ def _operand(random: Random) -> int:
 def _calculation(random: Random, first: int | None) -> Problem:
     kind = random.choices(["addition", "subtraction", "multiplication"], [5, 4, 2])[0]
     a, b = _operand(random) if first is None else first, _operand(random)
+    if kind == "addition":
+        # Sums stay below 100.
+        b = random.randint(0, 99 - a)
     if kind == "multiplication":
         if first is None and random.random() < 0.7:
             a, b = random.randint(0, 10), random.randint(0, 10)
