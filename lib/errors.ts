@@ -41,8 +41,8 @@ export interface ErrorDetails {
   ERR_WEIGHTS: { tensor: string; path?: string };
   /** A TorchScript archive came from the Hub and `trustRemoteCode` is not set. */
   ERR_UNTRUSTED_CODE: { model: string };
-  /** The model produced a score that is not a number, or is infinite. */
-  ERR_NOT_FINITE: { rows: number[] };
+  /** The model produced scores that are not numbers, or are infinite; the sound ones are in `scores`. */
+  ERR_NOT_FINITE: { rows: number[]; scores: (number | number[] | null)[] };
   /** The model failed while it ran. */
   ERR_BACKEND: { detail?: string };
   /** Memory ran out, on the host or on a device. */

@@ -1,3 +1,5 @@
+import type { ErrorCode } from "../errors.js";
+
 /** The raw logit of a one-label head, else one number per label or, for a process reward model, per step. */
 export type Score = number | number[];
 
@@ -14,9 +16,12 @@ export interface Scored {
 
 /** A row that cannot be scored: its own fault, or the model's answer to it was not a number. */
 export interface Failed {
-  problem: { path: string; message: string; notFinite: boolean };
+  code: ErrorCode;
+  /** Like `conversation[2].content`; empty for the row as a whole. */
+  path: string;
+  message: string;
 }
 
-export function isFailed(outcome: Outcome): outcome is Failed {
-  return "problem" in outcome;
+export function isFailed(outcome: object): outcome is Failed {
+  return "code" in outcome;
 }

@@ -22,7 +22,7 @@ export function readOutcomes({ pack, scores }: PackResult, shape: ScoreShape): M
       const message =
         `The model's score is ${values.join(", ")}, not a finite number. ` +
         `Try torchDtype: "float32"; if it stays, the weights are damaged.`;
-      outcomes.set(row, { problem: { path: "score", message, notFinite: true } });
+      outcomes.set(row, { code: "ERR_NOT_FINITE", path: "", message });
       return;
     }
     const outcome: Outcome = { score: toScore(values, scores.labels, shape.perStep) };

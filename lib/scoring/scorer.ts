@@ -1,17 +1,21 @@
 import pLimit from "p-limit";
 import type { EncodedRow } from "../batching/row.js";
 import type { OpenModel } from "../model/open-model.js";
-import type { Outcome } from "./outcome.js";
+import { isFailed, type Failed, type Outcome } from "./outcome.js";
 import { readOutcomes } from "./outcomes.js";
 import { runPack } from "./run-pack.js";
 
-/** What one pack did: for progress bars and throughput reports. */
-export interface PackProgress {
+/** What has been done so far in one call of `score`, `process` or `stream`. */
+export interface ScoringProgress {
+  /** Rows that have their outcome. */
   rows: number;
   /** Tokens that were computed. */
   tokens: number;
   /** Tokens that were not, because rows share them. */
   savedTokens: number;
+  /** Rows that were cut to `maxLength`, and what they lost. */
+  truncatedRows: number;
+  truncatedTokens: number;
 }
 
 /**
@@ -27,29 +31,37 @@ export class Scorer {
   constructor(readonly model: OpenModel) {}
 
   /**
-   * @returns a promise for each row, in the order of the rows; those of a pack that could not run reject with the
+   * @param rows rows that could not be encoded keep their place and are their own outcome
+   * @returns a promise for each row, in the order of the rows; a row that the engine cannot compute rejects with the
    *   engine's error, and all that have not run reject with `signal.reason` once it is aborted
    */
-  run(
-    rows: readonly EncodedRow[],
-    signal: AbortSignal,
-    onPack: (progress: PackProgress) => void,
-  ): Promise<Outcome>[] {
+  run(rows: readonly (EncodedRow | Failed)[], signal: AbortSignal, onPack: (done: Done) => void): Promise<Outcome>[] {
     const { native, plan, scoreShape } = this.model;
+    const places: number[] = [];
+    const encoded: EncodedRow[] = [];
+    rows.forEach((row, place) => {
+      if (isFailed(row)) return;
+      places.push(place);
+      encoded.push(row);
+    });
+
     const waiting = rows.map(() => deferred<Outcome>());
-    for (const pack of plan(rows)) {
+    rows.forEach((row, place) => {
+      if (isFailed(row)) waiting[place]!.resolve(row);
+    });
+    for (const pack of plan(encoded)) {
       const run = this.#slots(async () => {
-        for (const result of await abortable(() => runPack(native, pack, rows, plan), signal)) {
+        for (const result of await abortable(() => runPack(native, pack, encoded, plan), signal)) {
           if ("error" in result) {
-            waiting[result.row]!.reject(result.error);
+            waiting[places[result.row]!]!.reject(result.error);
             continue;
           }
-          for (const [row, outcome] of readOutcomes(result, scoreShape)) waiting[row]!.resolve(outcome);
+          for (const [row, outcome] of readOutcomes(result, scoreShape)) waiting[places[row]!]!.resolve(outcome);
         }
         onPack({ rows: pack.rows.length, tokens: pack.batch.ids.length, savedTokens: pack.savedTokens });
       });
       run.catch((error: unknown) => {
-        for (const row of pack.rows) waiting[row]!.reject(error);
+        for (const row of pack.rows) waiting[places[row]!]!.reject(error);
       });
     }
     // A caller that stops at the first failure leaves the others' promises alone.
@@ -58,18 +70,19 @@ export class Scorer {
   }
 }
 
+/** What one pack did. */
+export type Done = Pick<ScoringProgress, "rows" | "tokens" | "savedTokens">;
+
 /** Starts the work unless the signal is aborted, and rejects at once when it is: the running batch is then discarded. */
 async function abortable<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error);
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
+  const aborted = deferred<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
   try {
-    return await Promise.race([work(), aborted]);
+    return await Promise.race([work(), aborted.promise]);
   } finally {
-    signal.removeEventListener("abort", onAbort!);
+    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -1,0 +1,72 @@
+import type { EncodedRow } from "../batching/row.js";
+import { RewardModelScoreError, type RowProblem } from "../errors.js";
+import type { OpenModel } from "../model/open-model.js";
+import { readRow, type ReadOptions } from "../rows/read.js";
+import type { Row, RowInput } from "../rows/types.js";
+import type { Failed } from "./outcome.js";
+
+/** A window of rows that is ready to run. */
+export interface PreparedWindow {
+  /** The rows as they came. */
+  source: Row[];
+  /** [rows] its tokens, or why it has none. */
+  rows: (EncodedRow | Failed)[];
+  /** Everything that is wrong with any of the rows. */
+  problems: RowProblem[];
+  truncatedRows: number;
+  truncatedTokens: number;
+}
+
+/**
+ * Rows → messages → text → token ids. A row that fails on the way keeps its place.
+ *
+ * @param offset index of the window's first row, for the problems
+ */
+export async function prepareWindow(
+  model: OpenModel,
+  source: unknown[],
+  offset: number,
+  reading: ReadOptions,
+  signal: AbortSignal,
+): Promise<PreparedWindow> {
+  signal.throwIfAborted();
+  const window: PreparedWindow = {
+    source: source as Row[],
+    rows: new Array<EncodedRow | Failed>(source.length),
+    problems: [],
+    truncatedRows: 0,
+    truncatedTokens: 0,
+  };
+  const fail = (place: number, problems: RowProblem[]) => {
+    const [first] = problems;
+    window.rows[place] = { code: "ERR_INVALID_ROWS", path: first!.path, message: first!.message };
+    window.problems.push(...problems);
+  };
+
+  const places: number[] = [];
+  const inputs: RowInput[] = [];
+  source.forEach((row, place) => {
+    const reading_ = readRow(row, offset + place, reading);
+    if ("problems" in reading_) return fail(place, reading_.problems);
+    places.push(place);
+    inputs.push(reading_.input);
+  });
+
+  const encoded = await model.encode(inputs, signal);
+  encoded.forEach((result, i) => {
+    const place = places[i]!;
+    if ("problem" in result) return fail(place, [{ index: offset + place, ...result.problem }]);
+    try {
+      window.rows[place] = model.toRow(result.ids);
+    } catch (error) {
+      if (!RewardModelScoreError.is(error)) throw error;
+      return fail(place, [{ index: offset + place, path: "", message: error.message }]);
+    }
+    if (result.truncatedTokens > 0) {
+      window.truncatedRows++;
+      window.truncatedTokens += result.truncatedTokens;
+    }
+  });
+  window.problems.sort((a, b) => a.index - b.index);
+  return window;
+}
