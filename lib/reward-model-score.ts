@@ -92,7 +92,10 @@ export class RewardModelScore implements AsyncDisposable {
    *
    * @throws as `score`; rows before a score that is not finite have then been yielded
    */
-  async *process<R extends Row>(rows: Iterable<R>, options: ScoreOptions = {}): AsyncGenerator<ScoredRow<R>[]> {
+  async *process<R extends Row>(
+    rows: Iterable<R>,
+    options: ScoreOptions = {},
+  ): AsyncGenerator<ScoredRow<R>[]> {
     let batch: ScoredRow<R>[] = [];
     let index = 0;
     for await (const { row, outcome } of this.#strict(rows, options)) {
@@ -145,7 +148,11 @@ export class RewardModelScore implements AsyncDisposable {
 
   #loaded(): Scorer {
     if (this.#scorer) return this.#scorer;
-    throw new RewardModelScoreError("ERR_NOT_LOADED", "No model is loaded. Call load() first, and unload() last.", {});
+    throw new RewardModelScoreError(
+      "ERR_NOT_LOADED",
+      "No model is loaded. Call load() first, and unload() last.",
+      {},
+    );
   }
 
   /** Prepares everything before anything is computed, so that all bad rows are reported at once. */
@@ -167,7 +174,12 @@ export class RewardModelScore implements AsyncDisposable {
     }
   }
 
-  async #prepare(scorer: Scorer, window: unknown[], offset: number, signal: AbortSignal): Promise<PreparedWindow> {
+  async #prepare(
+    scorer: Scorer,
+    window: unknown[],
+    offset: number,
+    signal: AbortSignal,
+  ): Promise<PreparedWindow> {
     if (this.#scorer !== scorer) this.#loaded();
     // Checking rows is work too: the event loop gets its turn between windows.
     await setImmediate();
@@ -182,7 +194,13 @@ export class RewardModelScore implements AsyncDisposable {
   ): AsyncGenerator<{ row: Row; outcome: Promise<Outcome> }> {
     const stop = new AbortController();
     const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
-    const total: ScoringProgress = { rows: 0, tokens: 0, savedTokens: 0, truncatedRows: 0, truncatedTokens: 0 };
+    const total: ScoringProgress = {
+      rows: 0,
+      tokens: 0,
+      savedTokens: 0,
+      truncatedRows: 0,
+      truncatedTokens: 0,
+    };
     const run = async function* (this: RewardModelScore) {
       for await (const window of windows(stopped)) {
         total.rows += window.rows.filter((row) => isFailed(row)).length;
@@ -211,7 +229,8 @@ export class RewardModelScore implements AsyncDisposable {
 
   #output<R extends Row>(row: R, outcome: Outcome): ScoredRow<R> {
     const { columns } = this.#reading;
-    if (isFailed(outcome)) return { ...withScore(row, null, columns), error: describe(outcome) } as ScoredRow<R>;
+    if (isFailed(outcome))
+      return { ...withScore(row, null, columns), error: describe(outcome) } as ScoredRow<R>;
     const scored = withScore(row, outcome.score, columns);
     return (outcome.attributes ? { ...scored, attributes: outcome.attributes } : scored) as ScoredRow<R>;
   }
@@ -226,7 +245,10 @@ export class RewardModelScore implements AsyncDisposable {
 
 /** Only what concerns this row alone becomes its outcome; anything else ends the stream. */
 function failedRow(error: unknown): Failed {
-  if (RewardModelScoreError.is(error, "ERR_BACKEND") || RewardModelScoreError.is(error, "ERR_OUT_OF_MEMORY")) {
+  if (
+    RewardModelScoreError.is(error, "ERR_BACKEND") ||
+    RewardModelScoreError.is(error, "ERR_OUT_OF_MEMORY")
+  ) {
     return { code: error.code, path: "", message: error.message };
   }
   throw error;

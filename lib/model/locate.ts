@@ -78,15 +78,23 @@ async function shardFiles(directory: string, index: string): Promise<string[]> {
   const path = join(directory, index);
   const parsed = v.safeParse(shardIndex, await readJson(path));
   if (!parsed.success) {
-    throw new RewardModelScoreError("ERR_MODEL_CORRUPT", `${path} has no "weight_map" of tensor names to files.`, {
-      path,
-    });
+    throw new RewardModelScoreError(
+      "ERR_MODEL_CORRUPT",
+      `${path} has no "weight_map" of tensor names to files.`,
+      {
+        path,
+      },
+    );
   }
   const names = [...new Set(Object.values(parsed.output.weight_map))].sort();
   for (const name of names) {
     // The index is part of what was downloaded: it must not reach out of its folder.
     if (name !== basename(name)) {
-      throw new RewardModelScoreError("ERR_MODEL_CORRUPT", `${path} names a file outside its folder: ${name}`, { path });
+      throw new RewardModelScoreError(
+        "ERR_MODEL_CORRUPT",
+        `${path} names a file outside its folder: ${name}`,
+        { path },
+      );
     }
     const shard = join(directory, name);
     if (!(await exists(shard))) {
@@ -117,9 +125,14 @@ export async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new RewardModelScoreError("ERR_MODEL_CONFIG", `${path} is not JSON: ${(cause as Error).message}`, { path }, {
-      cause,
-    });
+    throw new RewardModelScoreError(
+      "ERR_MODEL_CONFIG",
+      `${path} is not JSON: ${(cause as Error).message}`,
+      { path },
+      {
+        cause,
+      },
+    );
   }
 }
 

@@ -35,7 +35,11 @@ export class Scorer {
    * @returns a promise for each row, in the order of the rows; a row that the engine cannot compute rejects with the
    *   engine's error, and all that have not run reject with `signal.reason` once it is aborted
    */
-  run(rows: readonly (EncodedRow | Failed)[], signal: AbortSignal, onPack: (done: Done) => void): Promise<Outcome>[] {
+  run(
+    rows: readonly (EncodedRow | Failed)[],
+    signal: AbortSignal,
+    onPack: (done: Done) => void,
+  ): Promise<Outcome>[] {
     const { native, plan, scoreShape } = this.model;
     const places: number[] = [];
     const encoded: EncodedRow[] = [];
@@ -56,7 +60,8 @@ export class Scorer {
             waiting[places[result.row]!]!.reject(result.error);
             continue;
           }
-          for (const [row, outcome] of readOutcomes(result, scoreShape)) waiting[places[row]!]!.resolve(outcome);
+          for (const [row, outcome] of readOutcomes(result, scoreShape))
+            waiting[places[row]!]!.resolve(outcome);
         }
         onPack({ rows: pack.rows.length, tokens: pack.batch.ids.length, savedTokens: pack.savedTokens });
       });
