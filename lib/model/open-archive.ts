@@ -1,0 +1,75 @@
+import { join } from "node:path";
+import * as v from "valibot";
+import type { Pack } from "../batching/packed.js";
+import { planPaddedBatches } from "../batching/padded.js";
+import type { EncodedRow } from "../batching/row.js";
+import type { NativeBinding } from "../native/binding.js";
+import type { ResolvedOptions } from "../options.js";
+import { exists, readJson } from "./locate.js";
+import type { ScoringModel } from "./scoring-model.js";
+
+const padConfig = v.object({ pad_token_id: v.optional(v.nullable(v.pipe(v.number(), v.integer()))) });
+
+/** Opens a TorchScript archive, which pools by itself and runs on right-padded batches. */
+export async function openArchive(
+  binding: NativeBinding,
+  archive: string,
+  directory: string,
+  options: ResolvedOptions,
+  onProgress: (fraction: number) => void,
+): Promise<ScoringModel> {
+  const padTokenId = await readPadTokenId(directory);
+  const native = await binding.loadArchive({
+    path: archive,
+    device: "cpu",
+    dtype: options.torchDtype,
+    threads: options.threads ?? 0,
+    padTokenId: padTokenId ?? 0,
+    onProgress,
+  });
+  return {
+    native,
+    toRow: (ids) => ({ ids, pooled: [], gates: [] }),
+    plan: (rows) => {
+      const lengths = rows.map(({ ids }) => ids.length);
+      const batches = planPaddedBatches(lengths, options.maxBatchTokens, padTokenId !== undefined);
+      return batches.map((members) => toPack(rows, members));
+    },
+    scoreShape: { perStep: false, attributes: options.attributes, names: {} },
+  };
+}
+
+/** Each row is a segment without a parent; the archive returns one entry per row. */
+function toPack(rows: readonly EncodedRow[], members: number[]): Pack {
+  const lengths = Int32Array.from(members, (row) => rows[row]!.ids.length);
+  const ids = new Int32Array(lengths.reduce((sum, length) => sum + length, 0));
+  let at = 0;
+  for (const row of members) {
+    ids.set(rows[row]!.ids, at);
+    at += rows[row]!.ids.length;
+  }
+  return {
+    batch: {
+      ids,
+      lengths,
+      parents: new Int32Array(members.length).fill(-1),
+      rowLengths: lengths,
+      pooled: new Int32Array(0),
+      gates: new Int32Array(0),
+    },
+    rows: members,
+    pooledOffsets: [0, ...members.map((_, i) => i + 1)],
+    savedTokens: 0,
+  };
+}
+
+/**
+ * The config's, as transformers pools by it. Without one a traced classifier reads the last token of the batch, which
+ * is right only for rows of equal length.
+ */
+async function readPadTokenId(directory: string): Promise<number | undefined> {
+  const path = join(directory, "config.json");
+  if (!(await exists(path))) return undefined;
+  const parsed = v.safeParse(padConfig, await readJson(path));
+  return parsed.success ? (parsed.output.pad_token_id ?? undefined) : undefined;
+}

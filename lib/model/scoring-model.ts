@@ -1,0 +1,17 @@
+import type { EncodedRow } from "../batching/row.js";
+import type { Pack } from "../batching/packed.js";
+import type { NativeModel } from "../native/binding.js";
+import type { ScoreShape } from "../scoring/outcomes.js";
+
+/** What runs, how rows are planned for it, and how its numbers are read. */
+export interface ScoringModel {
+  native: NativeModel;
+  /**
+   * Which tokens of a row the head reads.
+   *
+   * @throws ERR_INVALID_ROWS when the row lacks a token that the head needs
+   */
+  toRow(ids: Int32Array): EncodedRow;
+  plan: (rows: readonly EncodedRow[]) => Pack[];
+  scoreShape: ScoreShape;
+}
