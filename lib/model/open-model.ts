@@ -10,7 +10,8 @@ import { openArchive } from "./open-archive.js";
 import type { ScoringModel } from "./scoring-model.js";
 
 /** News of `load`: bytes that were downloaded, then the share of the weights that is in place (0 to 1). */
-export type LoadProgress = ({ phase: "download" } & DownloadProgress) | { phase: "weights"; fraction: number };
+export type LoadProgress =
+  ({ phase: "download" } & DownloadProgress) | { phase: "weights"; fraction: number };
 
 export interface OpenOptions {
   signal: AbortSignal | undefined;
@@ -24,7 +25,10 @@ export interface OpenModel extends ScoringModel {
 }
 
 /** Finds or downloads the model and its tokenizer, and loads both. */
-export async function openModel(options: ResolvedOptions, { signal, onProgress }: OpenOptions): Promise<OpenModel> {
+export async function openModel(
+  options: ResolvedOptions,
+  { signal, onProgress }: OpenOptions,
+): Promise<OpenModel> {
   const libtorch = await findLibtorch(options.libtorch);
   const files = await findFiles(options, signal, onProgress);
   const tokenizer = await openTokenizer(await tokenizerOptions(options, files, signal, onProgress));
@@ -68,12 +72,17 @@ async function findFiles(
   return options.trustRemoteCode ? files : { ...files, archive: undefined };
 }
 
-function hubOptions(options: ResolvedOptions, signal: AbortSignal | undefined, onProgress: OpenOptions["onProgress"]) {
+function hubOptions(
+  options: ResolvedOptions,
+  signal: AbortSignal | undefined,
+  onProgress: OpenOptions["onProgress"],
+) {
   return {
     token: options.token,
     cacheDir: options.cacheDir,
     localFilesOnly: options.localFilesOnly,
     signal,
-    onProgress: onProgress && ((progress: DownloadProgress) => onProgress({ phase: "download", ...progress })),
+    onProgress:
+      onProgress && ((progress: DownloadProgress) => onProgress({ phase: "download", ...progress })),
   };
 }
