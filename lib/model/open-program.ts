@@ -1,0 +1,94 @@
+import { join } from "node:path";
+import { RewardModelScoreError } from "../errors.js";
+import type { Architecture } from "../architectures/architecture.js";
+import { describeArchitecture } from "../architectures/describe.js";
+import { createPooling, type PoolingRule } from "../architectures/pooling.js";
+import { planPacks } from "../batching/packed.js";
+import type { Dtype, NativeBinding, NativeCheckpoint } from "../native/binding.js";
+import type { ResolvedOptions } from "../options.js";
+import { readJson, type ModelFiles } from "./locate.js";
+import type { ScoringModel } from "./scoring-model.js";
+
+/** A checkpoint whose architecture has a built-in program; nothing of it is in memory yet. */
+export interface ProgramSource {
+  architecture: Architecture;
+  checkpoint: NativeCheckpoint;
+}
+
+/**
+ * Reads the config and the headers of the weights.
+ *
+ * @throws ERR_UNSUPPORTED_ARCHITECTURE, ERR_MODEL_CONFIG, ERR_MODEL_CORRUPT, ERR_WEIGHTS
+ */
+export async function openCheckpoint(binding: NativeBinding, files: ModelFiles): Promise<ProgramSource> {
+  const config = await readJson(join(files.directory, "config.json"));
+  const checkpoint = await binding.openCheckpoint(files.weights);
+  try {
+    return {
+      architecture: describeArchitecture({ config, tensors: checkpoint.tensors, files: files.weights }),
+      checkpoint,
+    };
+  } catch (error) {
+    checkpoint.close();
+    throw error;
+  }
+}
+
+/** Compiles the program and binds its weights; closes the checkpoint. */
+export async function openProgram(
+  binding: NativeBinding,
+  { architecture, checkpoint }: ProgramSource,
+  options: ResolvedOptions,
+  idsOf: (text: string) => ArrayLike<number>,
+  onProgress: (fraction: number) => void,
+): Promise<ScoringModel> {
+  try {
+    const pool = createPooling(poolingRule(architecture.pooling, options.pooling), idsOf);
+    const native = await binding.loadProgram(architecture.spec, {
+      checkpoint,
+      dtype: computeDtype(options.torchDtype, architecture.dtype),
+      threads: options.threads ?? 0,
+      deviceMap: { "": "cpu" },
+      onProgress,
+    });
+    return {
+      native,
+      toRow: (ids) => ({ ids, ...pool(requireVocabulary(ids, architecture.vocabularySize)) }),
+      plan: (rows) =>
+        planPacks(rows, {
+          budget: options.maxBatchTokens,
+          sharePrefixes: options.sharePrefixes,
+          ropeClass: architecture.ropeClass,
+        }),
+      scoreShape: {
+        perStep: architecture.pooling.rule === "every-token",
+        attributes: options.attributes,
+        names: architecture.attributeNames ?? {},
+      },
+    };
+  } finally {
+    checkpoint.close();
+  }
+}
+
+/** "hf" is the model's own rule; "last" replaces the rules that look at the pad token, never a head's special token. */
+function poolingRule(own: PoolingRule, option: ResolvedOptions["pooling"]): PoolingRule {
+  const looksAtPad = own.rule === "hf" || own.rule === "first-pad-minus-one";
+  return option === "last" && looksAtPad ? { ...own, rule: "last" } : own;
+}
+
+/** float16 is emulated on a CPU, slowly: such checkpoints are computed in float32 unless somebody insists. */
+function computeDtype(option: ResolvedOptions["torchDtype"], stored: Dtype): Dtype {
+  if (option !== "auto") return option;
+  return stored === "float16" ? "float32" : stored;
+}
+
+/** An id beyond the embedding means that the tokenizer belongs to another model. */
+function requireVocabulary(ids: Int32Array, size: number): Int32Array {
+  const id = ids.find((candidate) => candidate >= size);
+  if (id === undefined) return ids;
+  const message = `Token ${id} is outside the model's vocabulary of ${size}: the tokenizer belongs to another model.`;
+  throw new RewardModelScoreError("ERR_INVALID_ROWS", message, {
+    problems: [{ index: 0, path: "", message }],
+  });
+}

@@ -1,0 +1,72 @@
+// Contender: this package on a checkpoint and rows of token ids; one JSON line of figures on stdout.
+//   node reward-model-score.mjs <checkpoint> <rows.json> [--dtype bfloat16] [--budget 4096] [--no-sharing] [--threads N]
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { findLibtorch } from "../../../dist/libtorch/find.js";
+import { locateModel } from "../../../dist/model/locate.js";
+import { openCheckpoint, openProgram } from "../../../dist/model/open-program.js";
+import { loadBinding } from "../../../dist/native/load.js";
+import { resolveOptions } from "../../../dist/options.js";
+import { Scorer } from "../../../dist/scoring/scorer.js";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    dtype: { type: "string", default: "auto" },
+    budget: { type: "string", default: "4096" },
+    threads: { type: "string" },
+    "no-sharing": { type: "boolean", default: false },
+  },
+});
+const [checkpoint, rowsFile] = positionals;
+const options = resolveOptions({
+  model: checkpoint,
+  torchDtype: values.dtype,
+  maxBatchTokens: Number(values.budget),
+  sharePrefixes: !values["no-sharing"],
+  ...(values.threads && { threads: Number(values.threads) }),
+});
+
+const binding = loadBinding((await findLibtorch()).root);
+const loadStart = performance.now();
+const source = await openCheckpoint(binding, await locateModel(checkpoint));
+const model = await openProgram(
+  binding,
+  source,
+  options,
+  () => [],
+  () => {},
+);
+const loadSeconds = (performance.now() - loadStart) / 1000;
+const loadedRss = process.memoryUsage().rss;
+
+const rows = JSON.parse(readFileSync(rowsFile, "utf8")).map((ids) => model.toRow(Int32Array.from(ids)));
+const scorer = new Scorer(model);
+const { signal } = new AbortController();
+await Promise.all(
+  scorer.run([{ ids: rows[0].ids.subarray(0, 32), pooled: [31], gates: [] }], signal, () => {}),
+);
+
+const done = { tokens: 0, savedTokens: 0 };
+const start = performance.now();
+const outcomes = await Promise.all(
+  scorer.run(rows, signal, ({ tokens, savedTokens }) => {
+    done.tokens += tokens;
+    done.savedTokens += savedTokens;
+  }),
+);
+const seconds = (performance.now() - start) / 1000;
+console.log(
+  JSON.stringify({
+    seconds,
+    tokens: rows.reduce((sum, { ids }) => sum + ids.length, 0),
+    computedTokens: done.tokens,
+    savedTokens: done.savedTokens,
+    loadSeconds,
+    loadedRss,
+    peakRss: process.resourceUsage().maxRSS * 1024,
+    versions: { node: process.version, libtorch: binding.runtimeInfo().libtorch },
+    scores: outcomes.map(({ score }) => score),
+  }),
+);
+await model.native.dispose();
