@@ -230,7 +230,7 @@ export class RewardModelScore implements AsyncDisposable {
   #output<R extends Row>(row: R, outcome: Outcome): ScoredRow<R> {
     const { columns } = this.#reading;
     if (isFailed(outcome))
-      return { ...withScore(row, null, columns), error: describe(outcome) } as ScoredRow<R>;
+      return { ...withScore(row, null, columns), error: describe(outcome) };
     const scored = withScore(row, outcome.score, columns);
     return (outcome.attributes ? { ...scored, attributes: outcome.attributes } : scored) as ScoredRow<R>;
   }

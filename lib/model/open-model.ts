@@ -1,17 +1,18 @@
-import { findLibtorch } from "../libtorch/find.js";
 import { RewardModelScoreError } from "../errors.js";
-import { resolveModel } from "../hub/resolve-model.js";
 import type { DownloadProgress } from "../hub/progress.js";
+import { resolveModel } from "../hub/resolve-model.js";
+import { findLibtorch } from "../libtorch/find.js";
+import type { NativeBinding } from "../native/binding.js";
 import { loadBinding } from "../native/load.js";
 import type { ResolvedOptions } from "../options.js";
-import { openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.js";
+import { TokenizerPool } from "../tokenizer/tokenizer.js";
 import { isLocal, locateModel, type ModelFiles } from "./locate.js";
 import { openArchive } from "./open-archive.js";
+import { openProgram, openCheckpoint, type ProgramSource } from "./open-program.js";
 import type { ScoringModel } from "./scoring-model.js";
 
 /** News of `load`: bytes that were downloaded, then the share of the weights that is in place (0 to 1). */
-export type LoadProgress =
-  ({ phase: "download" } & DownloadProgress) | { phase: "weights"; fraction: number };
+export type LoadProgress = ({ phase: "download" } & DownloadProgress) | { phase: "weights"; fraction: number };
 
 export interface OpenOptions {
   signal: AbortSignal | undefined;
@@ -20,49 +21,96 @@ export interface OpenOptions {
 
 /** A model that is ready to score, from text to scores. */
 export interface OpenModel extends ScoringModel {
-  encode: Tokenizer["encode"];
+  encode: TokenizerPool["encode"];
   close(): Promise<void>;
 }
 
 /** Finds or downloads the model and its tokenizer, and loads both. */
-export async function openModel(
-  options: ResolvedOptions,
-  { signal, onProgress }: OpenOptions,
-): Promise<OpenModel> {
+export async function openModel(options: ResolvedOptions, open: OpenOptions): Promise<OpenModel> {
+  const { signal, onProgress } = open;
   const libtorch = await findLibtorch(options.libtorch);
-  const files = await findFiles(options, signal, onProgress);
-  const tokenizer = await openTokenizer(await tokenizerOptions(options, files, signal, onProgress));
+  const files = await findFiles(options, open);
+  signal?.throwIfAborted();
+  const binding = loadBinding(libtorch.root);
+  const source = await openBuiltIn(binding, files);
+  let tokenizer: TokenizerPool | undefined;
   try {
+    tokenizer = await openTokenizer(options, await tokenizerDirectory(options, files, open), source);
     signal?.throwIfAborted();
-    const binding = loadBinding(libtorch.root);
     const report = (fraction: number) => onProgress?.({ phase: "weights", fraction });
-    const model = await openArchive(binding, files.archive!, files.directory, options, report);
-    if (signal?.aborted) {
-      await model.native.dispose();
-      signal.throwIfAborted();
-    }
-    return {
-      ...model,
-      encode: (inputs, abort) => tokenizer.encode(inputs, abort),
-      close: async () => {
-        await model.native.dispose();
-        await tokenizer.close();
-      },
-    };
+    const model = source
+      ? await openProgram(binding, source, options, await poolingIds(source, tokenizer), report)
+      : await openArchive(binding, files.archive!, files.directory, options, report);
+    return await ready(model, tokenizer, signal);
   } catch (error) {
-    await tokenizer.close();
+    await tokenizer?.close();
+    throw error;
+  } finally {
+    source?.checkpoint.close();
+  }
+}
+
+async function ready(
+  model: ScoringModel,
+  tokenizer: TokenizerPool,
+  signal: AbortSignal | undefined,
+): Promise<OpenModel> {
+  if (signal?.aborted) {
+    await model.native.dispose();
+    signal.throwIfAborted();
+  }
+  return {
+    ...model,
+    encode: (inputs, abort) => tokenizer.encode(inputs, abort),
+    close: async () => {
+      await Promise.all([model.native.dispose(), tokenizer.close()]);
+    },
+  };
+}
+
+/** The built-in program for the model's weights; undefined when its archive is what runs. */
+async function openBuiltIn(binding: NativeBinding, files: ModelFiles): Promise<ProgramSource | undefined> {
+  if (files.weights.length === 0) return undefined;
+  try {
+    return await openCheckpoint(binding, files);
+  } catch (error) {
+    // Somebody exported what no built-in program covers.
+    if (files.archive !== undefined && RewardModelScoreError.is(error, "ERR_UNSUPPORTED_ARCHITECTURE")) return undefined;
     throw error;
   }
 }
 
-async function findFiles(
-  options: ResolvedOptions,
-  signal: AbortSignal | undefined,
-  onProgress: OpenOptions["onProgress"],
-): Promise<ModelFiles> {
+function openTokenizer(
+  { inputFormat, chatTemplate, truncation, maxLength }: ResolvedOptions,
+  directory: string,
+  source: ProgramSource | undefined,
+): Promise<TokenizerPool> {
+  const appendTokenId = source?.architecture.finalTokenId;
+  return TokenizerPool.open({
+    directory,
+    inputFormat,
+    truncation,
+    maxLength,
+    ...(chatTemplate !== undefined && { chatTemplate }),
+    ...(appendTokenId !== undefined && { appendTokenId }),
+  });
+}
+
+/** Ids of the texts that the pooling rule names. */
+async function poolingIds(
+  { architecture }: ProgramSource,
+  tokenizer: TokenizerPool,
+): Promise<(text: string) => Int32Array> {
+  const { token, gate } = architecture.pooling;
+  const ids = new Map<string, Int32Array>();
+  for (const text of [token, gate]) if (typeof text === "string") ids.set(text, await tokenizer.idsOf(text));
+  return (text) => ids.get(text)!;
+}
+
+async function findFiles(options: ResolvedOptions, open: OpenOptions): Promise<ModelFiles> {
   if (await isLocal(options.model)) return locateModel(options.model);
   const { directory } = await resolveModel({
-    ...hubOptions(options, signal, onProgress),
+    ...hubOptions(options, open),
     model: options.model,
     revision: options.revision,
     trustRemoteCode: options.trustRemoteCode,
@@ -72,17 +120,15 @@ async function findFiles(
   return options.trustRemoteCode ? files : { ...files, archive: undefined };
 }
 
-function hubOptions(
-  options: ResolvedOptions,
-  signal: AbortSignal | undefined,
-  onProgress: OpenOptions["onProgress"],
-) {
-  return {
-    token: options.token,
-    cacheDir: options.cacheDir,
-    localFilesOnly: options.localFilesOnly,
-    signal,
-    onProgress:
-      onProgress && ((progress: DownloadProgress) => onProgress({ phase: "download", ...progress })),
-  };
+async function tokenizerDirectory(options: ResolvedOptions, files: ModelFiles, open: OpenOptions): Promise<string> {
+  const { tokenizer } = options;
+  if (tokenizer === undefined) return files.directory;
+  if (await isLocal(tokenizer)) return tokenizer;
+  const resolved = await resolveModel({ ...hubOptions(options, open), model: tokenizer, only: "tokenizer" });
+  return resolved.directory;
+}
+
+function hubOptions({ token, cacheDir, localFilesOnly }: ResolvedOptions, { signal, onProgress }: OpenOptions) {
+  const report = onProgress && ((progress: DownloadProgress) => onProgress({ phase: "download", ...progress }));
+  return { token, cacheDir, localFilesOnly, signal, onProgress: report };
 }

@@ -34,7 +34,7 @@ export async function openCheckpoint(binding: NativeBinding, files: ModelFiles):
   }
 }
 
-/** Compiles the program and binds its weights; closes the checkpoint. */
+/** Compiles the program and binds its weights. The checkpoint stays open: it is the caller's. */
 export async function openProgram(
   binding: NativeBinding,
   { architecture, checkpoint }: ProgramSource,
@@ -42,33 +42,29 @@ export async function openProgram(
   idsOf: (text: string) => ArrayLike<number>,
   onProgress: (fraction: number) => void,
 ): Promise<ScoringModel> {
-  try {
-    const pool = createPooling(poolingRule(architecture.pooling, options.pooling), idsOf);
-    const native = await binding.loadProgram(architecture.spec, {
-      checkpoint,
-      dtype: computeDtype(options.torchDtype, architecture.dtype),
-      threads: options.threads ?? 0,
-      deviceMap: { "": "cpu" },
-      onProgress,
-    });
-    return {
-      native,
-      toRow: (ids) => ({ ids, ...pool(requireVocabulary(ids, architecture.vocabularySize)) }),
-      plan: (rows) =>
-        planPacks(rows, {
-          budget: options.maxBatchTokens,
-          sharePrefixes: options.sharePrefixes,
-          ropeClass: architecture.ropeClass,
-        }),
-      scoreShape: {
-        perStep: architecture.pooling.rule === "every-token",
-        attributes: options.attributes,
-        names: architecture.attributeNames ?? {},
-      },
-    };
-  } finally {
-    checkpoint.close();
-  }
+  const pool = createPooling(poolingRule(architecture.pooling, options.pooling), idsOf);
+  const native = await binding.loadProgram(architecture.spec, {
+    checkpoint,
+    dtype: computeDtype(options.torchDtype, architecture.dtype),
+    threads: options.threads ?? 0,
+    deviceMap: { "": "cpu" },
+    onProgress,
+  });
+  return {
+    native,
+    toRow: (ids) => ({ ids, ...pool(requireVocabulary(ids, architecture.vocabularySize)) }),
+    plan: (rows) =>
+      planPacks(rows, {
+        budget: options.maxBatchTokens,
+        sharePrefixes: options.sharePrefixes,
+        ropeClass: architecture.ropeClass,
+      }),
+    scoreShape: {
+      perStep: architecture.pooling.rule === "every-token",
+      attributes: options.attributes,
+      names: architecture.attributeNames ?? {},
+    },
+  };
 }
 
 /** "hf" is the model's own rule; "last" replaces the rules that look at the pad token, never a head's special token. */

@@ -46,25 +46,25 @@ export async function prepareWindow(
   const places: number[] = [];
   const inputs: RowInput[] = [];
   source.forEach((row, place) => {
-    const reading_ = readRow(row, offset + place, reading);
-    if ("problems" in reading_) return fail(place, reading_.problems);
+    const read = readRow(row, offset + place, reading);
+    if ("problems" in read) return fail(place, read.problems);
     places.push(place);
-    inputs.push(reading_.input);
+    inputs.push(read.input);
   });
 
   const encoded = await model.encode(inputs, signal);
   encoded.forEach((result, i) => {
     const place = places[i]!;
-    if ("problem" in result) return fail(place, [{ index: offset + place, ...result.problem }]);
+    if (result.problem) return fail(place, [{ ...result.problem, index: offset + place }]);
     try {
       window.rows[place] = model.toRow(result.ids);
     } catch (error) {
       if (!RewardModelScoreError.is(error)) throw error;
       return fail(place, [{ index: offset + place, path: "", message: error.message }]);
     }
-    if (result.truncatedTokens > 0) {
+    if (result.truncated > 0) {
       window.truncatedRows++;
-      window.truncatedTokens += result.truncatedTokens;
+      window.truncatedTokens += result.truncated;
     }
   });
   window.problems.sort((a, b) => a.index - b.index);
