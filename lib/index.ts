@@ -1,4 +1,9 @@
-export { RewardModelScore, type LoadOptions, type ScoredRow, type ScoreOptions } from "./reward-model-score.js";
+export {
+  RewardModelScore,
+  type LoadOptions,
+  type ScoredRow,
+  type ScoreOptions,
+} from "./reward-model-score.js";
 export type { RewardModelScoreOptions } from "./options.js";
 export { RewardModelScoreError, type ErrorCode, type ErrorDetails, type RowProblem } from "./errors.js";
 export type { LoadProgress } from "./model/open-model.js";

@@ -229,10 +229,11 @@ export class RewardModelScore implements AsyncDisposable {
 
   #output<R extends Row>(row: R, outcome: Outcome): ScoredRow<R> {
     const { columns } = this.#reading;
-    if (isFailed(outcome))
-      return { ...withScore(row, null, columns), error: describe(outcome) };
-    const scored = withScore(row, outcome.score, columns);
-    return (outcome.attributes ? { ...scored, attributes: outcome.attributes } : scored) as ScoredRow<R>;
+    const scored: Row = isFailed(outcome)
+      ? { ...withScore(row, null, columns), error: describe(outcome) }
+      : withScore(row, outcome.score, columns);
+    if (!isFailed(outcome) && outcome.attributes) scored["attributes"] = outcome.attributes;
+    return scored as ScoredRow<R>;
   }
 
   #track<T>(work: Promise<T>): Promise<T> {

@@ -12,7 +12,8 @@ import { openProgram, openCheckpoint, type ProgramSource } from "./open-program.
 import type { ScoringModel } from "./scoring-model.js";
 
 /** News of `load`: bytes that were downloaded, then the share of the weights that is in place (0 to 1). */
-export type LoadProgress = ({ phase: "download" } & DownloadProgress) | { phase: "weights"; fraction: number };
+export type LoadProgress =
+  ({ phase: "download" } & DownloadProgress) | { phase: "weights"; fraction: number };
 
 export interface OpenOptions {
   signal: AbortSignal | undefined;
@@ -75,7 +76,8 @@ async function openBuiltIn(binding: NativeBinding, files: ModelFiles): Promise<P
     return await openCheckpoint(binding, files);
   } catch (error) {
     // Somebody exported what no built-in program covers.
-    if (files.archive !== undefined && RewardModelScoreError.is(error, "ERR_UNSUPPORTED_ARCHITECTURE")) return undefined;
+    if (files.archive !== undefined && RewardModelScoreError.is(error, "ERR_UNSUPPORTED_ARCHITECTURE"))
+      return undefined;
     throw error;
   }
 }
@@ -120,7 +122,11 @@ async function findFiles(options: ResolvedOptions, open: OpenOptions): Promise<M
   return options.trustRemoteCode ? files : { ...files, archive: undefined };
 }
 
-async function tokenizerDirectory(options: ResolvedOptions, files: ModelFiles, open: OpenOptions): Promise<string> {
+async function tokenizerDirectory(
+  options: ResolvedOptions,
+  files: ModelFiles,
+  open: OpenOptions,
+): Promise<string> {
   const { tokenizer } = options;
   if (tokenizer === undefined) return files.directory;
   if (await isLocal(tokenizer)) return tokenizer;
@@ -128,7 +134,11 @@ async function tokenizerDirectory(options: ResolvedOptions, files: ModelFiles, o
   return resolved.directory;
 }
 
-function hubOptions({ token, cacheDir, localFilesOnly }: ResolvedOptions, { signal, onProgress }: OpenOptions) {
-  const report = onProgress && ((progress: DownloadProgress) => onProgress({ phase: "download", ...progress }));
+function hubOptions(
+  { token, cacheDir, localFilesOnly }: ResolvedOptions,
+  { signal, onProgress }: OpenOptions,
+) {
+  const report =
+    onProgress && ((progress: DownloadProgress) => onProgress({ phase: "download", ...progress }));
   return { token, cacheDir, localFilesOnly, signal, onProgress: report };
 }

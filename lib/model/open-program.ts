@@ -62,7 +62,7 @@ export async function openProgram(
     scoreShape: {
       perStep: architecture.pooling.rule === "every-token",
       attributes: options.attributes,
-      names: architecture.attributeNames ?? {},
+      names: attributeNames(architecture),
     },
   };
 }
@@ -87,4 +87,9 @@ function requireVocabulary(ids: Int32Array, size: number): Int32Array {
   throw new RewardModelScoreError("ERR_INVALID_ROWS", message, {
     problems: [{ index: 0, path: "", message }],
   });
+}
+
+/** ArmoRM and its like have one reward and one gating coefficient per objective. */
+function attributeNames({ attributeNames: names }: Architecture): Record<string, readonly string[]> {
+  return names ? { rewards: names, gating: names } : {};
 }
