@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
-import { RewardModelScore, type ScoredRow } from "#lib/reward-model-score.js";
+import { RewardModelScore } from "#lib/reward-model-score.js";
 import type { ScoringProgress } from "#lib/scoring/scorer.js";
 
 const model = fileURLToPath(new URL("./fixtures/classifiers/llama", import.meta.url));
