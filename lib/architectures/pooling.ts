@@ -21,23 +21,25 @@ export interface PooledPositions {
   gates: number[];
 }
 
+/** The model's tokenizer without special tokens. */
+export type Encode = (text: string) => ArrayLike<number>;
+
 export type Pooling = (ids: Int32Array) => PooledPositions;
 
 /**
- * Makes a rule ready to run. `encode` is the model's tokenizer without special tokens; it is asked only for texts that
- * the rule names.
+ * Makes a rule ready to run. `encode` is asked only for texts that the rule names.
  *
  * @returns a function that throws ERR_INVALID_ROWS for a row without the token that the head reads
  */
-export function createPooling(rule: PoolingRule, encode: (text: string) => ArrayLike<number>): Pooling {
+export function createPooling(rule: PoolingRule, encode: Encode): Pooling {
   const pool = poolBy(rule, encode);
-  const { gate } = rule;
-  if (gate === undefined) return (ids) => ({ pooled: pool(ids), gates: [] });
-  const pattern = Array.from(encode(gate));
+  const pattern = gateIds(rule, encode);
+  if (pattern.length === 0) return (ids) => ({ pooled: pool(ids), gates: [] });
   return (ids) => {
     const pooled = pool(ids);
     const at = lastIndexOfPattern(ids, pattern);
-    if (at < 0) throw missingToken(`the tokens of ${JSON.stringify(gate)}, where the gating network reads`);
+    if (at < 0)
+      throw missingToken(`the tokens of ${JSON.stringify(rule.gate)}, where the gating network reads`);
     return { pooled, gates: pooled.map(() => at) };
   };
 }
@@ -85,7 +87,12 @@ function lastIndexOfPattern(ids: Int32Array, pattern: readonly number[]): number
   return -1;
 }
 
-function tokenId(token: number | string | undefined, encode: (text: string) => ArrayLike<number>): number {
+/** The ids of the gate's text; none for a head without a gate. */
+export function gateIds(rule: PoolingRule, encode: Encode): number[] {
+  return rule.gate === undefined ? [] : Array.from(encode(rule.gate));
+}
+
+export function tokenId(token: number | string | undefined, encode: Encode): number {
   if (typeof token === "number") return token;
   const id = token === undefined ? undefined : Array.from(encode(token)).at(-1);
   if (id !== undefined) return id;

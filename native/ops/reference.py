@@ -104,8 +104,7 @@ def gated_activation(gate_up: Tensor, activation: str) -> Tensor:
         gate = torch.nn.functional.silu(gate)
     elif activation == "gelu":
         gate = torch.nn.functional.gelu(gate)
-    elif activation == "gelu_tanh":
-        gate = torch.nn.functional.gelu(gate, approximate="tanh")
     else:
-        raise RuntimeError("unknown activation: " + activation)
+        assert activation == "gelu_tanh", "unknown activation"
+        gate = torch.nn.functional.gelu(gate, approximate="tanh")
     return (gate * parts[1]).to(gate_up.dtype)
