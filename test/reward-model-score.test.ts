@@ -209,9 +209,8 @@ describe("options", () => {
       outputMappings: { score: "reward" },
     });
     await step.load();
-    const [[row]] = (await collect(step.process([{ prompt: "How much is 2+2?", answer: "4" }]))) as [
-      [ScoredRow],
-    ];
+    const [batch] = await collect(step.process([{ prompt: "How much is 2+2?", answer: "4" }]));
+    const row = batch![0];
     expect(row).toMatchObject({ prompt: "How much is 2+2?", reward: expect.any(Number) as number });
     expect(row).not.toHaveProperty("score");
   });
