@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
+import { EnvHttpProxyAgent, fetch } from "undici";
 import { RewardModelScoreError } from "../errors.js";
 import { findPython } from "./python.js";
 import { LIBTORCH_VERSION } from "./version.js";
@@ -15,6 +16,8 @@ export const DOWNLOAD_URL =
     ? `https://download.pytorch.org/libtorch/cpu/libtorch-shared-with-deps-${LIBTORCH_VERSION}%2Bcpu.zip`
     : undefined;
 
+/** Proxies of the environment, which the built-in fetch ignores. */
+const dispatcher = new EnvHttpProxyAgent();
 const ANSWER_TIMEOUT = 5_000;
 const IDLE_TIMEOUT = 60_000;
 
@@ -29,6 +32,7 @@ export async function isReachable(url: string, signal?: AbortSignal): Promise<bo
   try {
     const response = await fetch(url, {
       method: "HEAD",
+      dispatcher,
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
     return response.ok;
@@ -49,7 +53,7 @@ export async function downloadFile(
   const timer = setTimeout(() => idle.abort(new Error("nothing arrived for a minute")), IDLE_TIMEOUT);
   const abort = signal ? AbortSignal.any([signal, idle.signal]) : idle.signal;
   try {
-    const response = await fetch(url, { signal: abort });
+    const response = await fetch(url, { signal: abort, dispatcher });
     if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
     const total = Number(response.headers.get("content-length")) || undefined;
     let bytes = 0;
@@ -67,7 +71,9 @@ export async function downloadFile(
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof Error && "syscall" in error && "path" in error) throw error;
-    const reason = idle.signal.aborted ? (idle.signal.reason as Error) : (error as Error);
+    // fetch's own message is "fetch failed"; what failed is its cause.
+    const { cause = error } = error as Error;
+    const reason = (idle.signal.aborted ? idle.signal.reason : cause) as Error;
     throw new RewardModelScoreError(
       "ERR_NETWORK",
       `${url} could not be fetched: ${reason.message}. Run the command again.`,
