@@ -1,0 +1,230 @@
+import { describe, expect, it } from "vitest";
+import { describeArchitecture, supportedArchitectures } from "#lib/architectures/describe.js";
+import { RewardModelScoreError } from "#lib/errors.js";
+import type { ErrorCode } from "#lib/errors.js";
+import { fixtureNames, readFixture, tensorInfos, type ArchitectureFixture } from "../parity/fixtures.js";
+
+/** A copy of a fixture's config with some keys changed. */
+function describeWith(name: string, changes: Record<string, unknown>, fixture = readFixture(name)) {
+  return describeArchitecture({ config: { ...fixture.config, ...changes }, tensors: tensorInfos(fixture) });
+}
+
+function failure(run: () => unknown): RewardModelScoreError {
+  try {
+    run();
+  } catch (error) {
+    if (RewardModelScoreError.is(error)) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
+
+function expectCode(run: () => unknown, code: ErrorCode, message: RegExp) {
+  const error = failure(run);
+  expect([error.code, error.message]).toEqual([code, expect.stringMatching(message)]);
+}
+
+function without(fixture: ArchitectureFixture, tensor: string): ArchitectureFixture {
+  const tensors = Object.fromEntries(Object.entries(fixture.tensors).filter(([name]) => name !== tensor));
+  return { ...fixture, tensors };
+}
+
+describe("describeArchitecture", () => {
+  it.each(fixtureNames)("%s: stages are named like the modules of transformers", (name) => {
+    const { spec } = describeWith(name, {});
+    const names = spec.stages.map((stage) => stage.name);
+    const modules = Object.keys(readFixture(name).tensors);
+    for (const stage of names.filter((stage) => !stage.includes("rotary_emb"))) {
+      const gated = stage === "score" && spec.stages.at(-1)!.weights.regression !== undefined;
+      expect(gated || modules.some((tensor) => tensor.startsWith(`${stage}.`)), stage).toBe(true);
+    }
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it("lists the tensors that nothing reads, without buffers that are computed", () => {
+    const fixture = readFixture("llama-grouped");
+    const extra = ["lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq"];
+    const tensors = [
+      ...tensorInfos(fixture),
+      ...extra.map((name) => ({ name, shape: [1], dtype: "F32", file: 0 })),
+    ];
+    const { unusedTensors } = describeArchitecture({ config: fixture.config, tensors });
+    expect(unusedTensors).toEqual(["lm_head.weight"]);
+  });
+
+  it("takes the number of labels from the head, not from the config", () => {
+    expect(describeWith("llama-one-layer-three-labels", { num_labels: 1 }).labels).toBe(3);
+    expect(describeWith("llama-grouped", { num_labels: 2 }).labels).toBe(1);
+  });
+
+  it("names labels only if the config does", () => {
+    const names = { 0: "honest", 1: "helpful", 2: "brief" };
+    expect(describeWith("llama-one-layer-three-labels", { id2label: names }).labelNames).toEqual(
+      Object.values(names),
+    );
+    expect(describeWith("llama-grouped", { id2label: { 0: "LABEL_0" } }).labelNames).toBeUndefined();
+  });
+
+  it.each([
+    [{ dtype: "bfloat16" }, "bfloat16"],
+    [{ torch_dtype: "float16" }, "float16"],
+    [{ torch_dtype: "torch.bfloat16" }, "bfloat16"],
+    [{}, "float32"],
+  ])("reads the checkpoint's dtype: %j", (changes, dtype) => {
+    expect(describeWith("llama-grouped", changes).dtype).toBe(dtype);
+  });
+
+  it("names the 19 attributes of ArmoRM", () => {
+    const { attributeNames, labels } = describeWith("armorm", {});
+    expect(attributeNames).toHaveLength(19);
+    expect(attributeNames![0]).toBe("helpsteer-helpfulness");
+    expect(labels).toBe(1);
+  });
+
+  it("knows the token that InternLM2's rows end with", () => {
+    expect(describeWith("internlm2", {}).finalTokenId).toBe(63);
+    expectCode(
+      () => describeWith("internlm2", { reward_token_id: null }),
+      "ERR_MODEL_CONFIG",
+      /reward_token_id/,
+    );
+  });
+
+  it("finds a trunk below another prefix", () => {
+    const fixture = readFixture("llama-grouped");
+    const tensors = tensorInfos(fixture).map((tensor) => ({
+      ...tensor,
+      name: tensor.name.replace(/^model\./, "transformer."),
+    }));
+    const { spec } = describeArchitecture({ config: fixture.config, tensors });
+    expect(spec.stages[0]!.name).toBe("transformer.embed_tokens");
+  });
+
+  it("reads the text model's part of a multimodal config", () => {
+    const fixture = readFixture("gemma3-parameters");
+    const tensors = tensorInfos(fixture).map((tensor) => ({
+      ...tensor,
+      name: tensor.name.replace(/^model\./, "model.language_model."),
+    }));
+    const config = {
+      architectures: ["Gemma3ForSequenceClassification"],
+      model_type: "gemma3",
+      text_config: { ...fixture.config, architectures: undefined },
+    };
+    const { spec, family } = describeArchitecture({ config, tensors });
+    expect(family).toBe("gemma3");
+    expect(spec.stages[0]!.name).toBe("model.language_model.embed_tokens");
+  });
+
+  it("separates rows that RoPE rotates differently", () => {
+    const short = describeWith("llama-grouped", {}).ropeClass;
+    expect(short(1)).toBe(short(1_000_000));
+    const dynamic = describeWith("llama-rope-dynamic", {}).ropeClass;
+    expect(dynamic(3)).toBe(dynamic(16));
+    expect(new Set([16, 17, 18].map(dynamic)).size).toBe(3);
+    const long = describeWith("llama-rope-longrope", {}).ropeClass;
+    expect(long(2)).toBe(long(24));
+    expect(long(25)).toBe(long(90));
+    expect(long(24)).not.toBe(long(25));
+  });
+});
+
+describe("describeArchitecture refuses", () => {
+  it("other architectures, and says which are supported and what to do", () => {
+    const error = failure(() =>
+      describeWith("llama-grouped", { architectures: ["BertForSequenceClassification"] }),
+    );
+    expect(error.code).toBe("ERR_UNSUPPORTED_ARCHITECTURE");
+    expect(error.message).toMatch(/BertFor.*export_torchscript\.py.*LlamaForSequenceClassification/);
+    expect(error.details).toEqual({
+      architecture: "BertForSequenceClassification",
+      supported: supportedArchitectures(),
+    });
+  });
+
+  it("a language model without a value head", () => {
+    expectCode(
+      () =>
+        describeWith(
+          "llama-grouped",
+          { architectures: ["LlamaForCausalLM"] },
+          without(readFixture("llama-grouped"), "score.weight"),
+        ),
+      "ERR_UNSUPPORTED_ARCHITECTURE",
+      /language model/,
+    );
+  });
+
+  it.each([null, [], "x", { architectures: 3 }])("a config that names nothing: %j", (config) => {
+    expectCode(
+      () => describeArchitecture({ config, tensors: [] }),
+      "ERR_UNSUPPORTED_ARCHITECTURE",
+      /none named/,
+    );
+  });
+
+  it.each([
+    [{ hidden_size: -32 }, /hidden_size/],
+    [{ hidden_size: 1e12 }, /hidden_size/],
+    [{ hidden_size: "32" }, /hidden_size/],
+    [{ hidden_size: 32.5 }, /hidden_size/],
+    [{ hidden_size: 64 }, /hidden_size 64 contradict/],
+    [{ vocab_size: 65 }, /vocab_size 65/],
+    [{ vocab_size: null }, /vocab_size/],
+    [{ num_hidden_layers: 1e9 }, /num_hidden_layers/],
+    [{ num_hidden_layers: 0 }, /num_hidden_layers/],
+    [{ num_attention_heads: 5 }, /num_attention_heads/],
+    [{ num_attention_heads: 2 ** 31 }, /num_attention_heads/],
+    [{ num_key_value_heads: 3 }, /num_key_value_heads/],
+    [{ rms_norm_eps: -1 }, /rms_norm_eps/],
+    [{ rope_theta: 0 }, /rope_theta/],
+    [{ rope_scaling: { type: "linear" } }, /factor/],
+    [{ rope_scaling: { type: "linear", factor: -2 } }, /factor/],
+    [{ rope_scaling: { type: "longrope", short_factor: [1], long_factor: [1] } }, /short_factor/],
+    [{ rope_scaling: 4 }, /rope_scaling/],
+    [{ head_dim: 7 }, /rotate 7/],
+  ])("a hostile or contradictory config: %j", (changes, message) => {
+    expectCode(() => describeWith("llama-grouped", changes), "ERR_MODEL_CONFIG", message);
+  });
+
+  it.each([
+    [{ hidden_act: "relu6" }, /relu6/],
+    [{ hidden_act: "constructor" }, /constructor/],
+    [{ rope_scaling: { type: "xpos" } }, /xpos/],
+    [{ quantization_config: { quant_method: "gptq" } }, /quantized/],
+    [{ use_bidirectional_attention: true }, /bidirectional/],
+  ])("what no program computes: %j", (changes, message) => {
+    expectCode(() => describeWith("llama-grouped", changes), "ERR_NOT_SUPPORTED", message);
+  });
+
+  it("a checkpoint without its head or a layer, and names the tensor", () => {
+    for (const tensor of ["score.weight", "model.layers.1.mlp.up_proj.weight", "model.norm.weight"]) {
+      const error = failure(() =>
+        describeWith("llama-grouped", {}, without(readFixture("llama-grouped"), tensor)),
+      );
+      expect([error.code, error.details]).toEqual(["ERR_WEIGHTS", { tensor }]);
+    }
+  });
+
+  it("a tensor of another shape, and names it and its file", () => {
+    const fixture = readFixture("llama-grouped");
+    fixture.tensors["model.layers.1.self_attn.k_proj.weight"]![0] = [16, 31];
+    const error = failure(() =>
+      describeArchitecture({
+        config: fixture.config,
+        tensors: tensorInfos(fixture),
+        files: ["/m/a.safetensors"],
+      }),
+    );
+    expect(error.details).toEqual({
+      tensor: "model.layers.1.self_attn.k_proj.weight",
+      path: "/m/a.safetensors",
+    });
+    expect(error.message).toMatch(/\[16, 31\].*\[16, 32\]/);
+  });
+
+  it("a gating network that does not fit the objectives", () => {
+    expectCode(() => describeWith("qrm", { num_quantiles: 4 }), "ERR_MODEL_CONFIG", /num_quantiles/);
+    expectCode(() => describeWith("qrm", { num_quantiles: 5 }), "ERR_MODEL_CONFIG", /gating/);
+  });
+});
