@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { doctorCommand } from "./commands/doctor.js";
+import { scoreCommand } from "./commands/score.js";
 import { setupCommand } from "./commands/setup.js";
 import { EXIT, exitCodeOf, reportError } from "./report-error.js";
 import { packageVersion } from "./version.js";
@@ -10,6 +11,7 @@ const program = new Command("reward-model-score")
   .description("Scores rows with Hugging Face reward models.")
   .version(packageVersion())
   .exitOverride()
+  .addCommand(scoreCommand())
   .addCommand(setupCommand())
   .addCommand(doctorCommand());
 for (const command of program.commands) command.copyInheritedSettings(program);

@@ -1,0 +1,86 @@
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { RewardModelScoreError } from "../errors.js";
+import { InputFile } from "../io/input-file.js";
+import { OutputFile } from "../io/output-file.js";
+import type { RewardModelScoreOptions } from "../options.js";
+import { RewardModelScore } from "../reward-model-score.js";
+import type { ScoreFlags } from "./commands/score.js";
+import { interruptible } from "./interrupt.js";
+import { EXIT } from "./report-error.js";
+import { errorOf, formatRow, readRows, type InputRow } from "./rows.js";
+import { ScoreReport } from "./score-report.js";
+
+export async function runScore(path: string, { output: outputPath, ...flags }: ScoreFlags): Promise<void> {
+  // Everything that can be wrong with the arguments shows before a model is loaded.
+  const options = await readOptions(flags);
+  const step = new RewardModelScore(options);
+  const input = await InputFile.open(path);
+  const output = outputPath === undefined ? undefined : await OutputFile.open(outputPath);
+  const report = new ScoreReport();
+  try {
+    await interruptible((signal) => score(step, options, input, output, report, signal));
+    await output?.commit();
+  } catch (error) {
+    report.stop();
+    await output?.abandon();
+    if (output && output.lines > 0) {
+      process.stderr.write(`The ${output.lines} rows that were finished are in ${output.partial}\n`);
+    }
+    throw error;
+  } finally {
+    report.stop();
+    input.close();
+    await step.unload();
+  }
+  report.finish();
+  if (report.failed > 0) process.exitCode = EXIT.incomplete;
+}
+
+async function score(
+  step: RewardModelScore,
+  options: RewardModelScoreOptions,
+  input: InputFile,
+  output: OutputFile | undefined,
+  report: ScoreReport,
+  signal: AbortSignal,
+): Promise<void> {
+  await step.load({ signal, onProgress: (progress) => report.loading(progress) });
+  const scoreColumn = options.outputMappings?.score ?? "score";
+  const added = [scoreColumn, "error", ...(options.attributes ? ["attributes"] : [])];
+  // The step keeps the order, so the first row that is waiting is the one that comes out next.
+  const waiting: InputRow[] = [];
+  const rows = async function* () {
+    for await (const row of readRows(input)) {
+      waiting.push(row);
+      yield row.row;
+    }
+  };
+  const stream = step.stream(rows(), { signal, onProgress: (progress) => report.scoring(progress) });
+  for await (const scored of stream) {
+    const row = waiting.shift()!;
+    const failed = scored[scoreColumn] === null;
+    const line = formatRow(
+      row,
+      scored,
+      failed ? added : added.filter((name) => name !== "error"),
+      scoreColumn,
+    );
+    if (output) await output.write(line);
+    else if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain", { signal });
+    report.row(row, failed ? errorOf(row, scored) : undefined);
+  }
+}
+
+async function readOptions({
+  chatTemplate,
+  ...flags
+}: Omit<ScoreFlags, "output">): Promise<RewardModelScoreOptions> {
+  if (chatTemplate === undefined) return flags;
+  try {
+    return { ...flags, chatTemplate: await readFile(chatTemplate, "utf8") };
+  } catch (cause) {
+    const message = `The chat template ${chatTemplate} cannot be read: ${(cause as Error).message}.`;
+    throw new RewardModelScoreError("ERR_NOT_FOUND", message, { path: chatTemplate }, { cause });
+  }
+}

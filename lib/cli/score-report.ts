@@ -1,0 +1,78 @@
+import { formatBytes, formatDuration } from "../io/format.js";
+import type { LoadProgress } from "../model/open-model.js";
+import type { ScoringProgress } from "../scoring/scorer.js";
+import { Progress } from "./progress.js";
+import type { InputRow } from "./rows.js";
+
+/** How many rows without a score are told one by one; all of them carry their error in the output. */
+const ERRORS_SHOWN = 10;
+
+/** What `score` tells on stderr while it runs and at the end. */
+export class ScoreReport {
+  failed = 0;
+  #rows = 0;
+  #start = performance.now();
+  #scoring: ScoringProgress | undefined;
+  readonly #progress = new Progress();
+
+  loading(progress: LoadProgress): void {
+    if (progress.phase === "weights") {
+      this.#progress.update(progress.fraction, () => "loading the model");
+    } else {
+      const { loaded, total } = progress;
+      this.#progress.update(
+        loaded / total,
+        () => `downloading ${formatBytes(loaded)} of ${formatBytes(total)}`,
+      );
+    }
+    this.#start = performance.now();
+  }
+
+  scoring(progress: ScoringProgress): void {
+    this.#scoring = progress;
+  }
+
+  row({ line, fraction }: InputRow, error: string | undefined): void {
+    this.#rows++;
+    if (error !== undefined && ++this.failed <= ERRORS_SHOWN) {
+      this.#progress.stop();
+      process.stderr.write(`line ${line}: ${error}\n`);
+    }
+    this.#progress.update(fraction, () => {
+      const left = fraction ? this.#seconds() * (1 / fraction - 1) : undefined;
+      return `${this.#speed()}${left === undefined ? "" : `, ${formatDuration(left)} left`}`;
+    });
+  }
+
+  stop(): void {
+    this.#progress.stop();
+  }
+
+  finish(): void {
+    const { truncatedRows = 0, truncatedTokens = 0 } = this.#scoring ?? {};
+    const lines = [
+      `Scored ${count(this.#rows - this.failed)} rows in ${formatDuration(this.#seconds())}: ${this.#speed()}`,
+    ];
+    if (truncatedRows > 0) {
+      lines.push(`${count(truncatedRows)} rows were truncated, by ${count(truncatedTokens)} tokens in all`);
+    }
+    if (this.failed > 0) {
+      const more = this.failed > ERRORS_SHOWN ? `, of which the first ${ERRORS_SHOWN} are told above` : "";
+      lines.push(`${count(this.failed)} rows have no score but an error${more}`);
+    }
+    process.stderr.write(`${lines.join("\n")}\n`);
+  }
+
+  #speed(): string {
+    const perSecond = (value: number) => count(value / Math.max(this.#seconds(), 1e-3));
+    return `${perSecond(this.#rows)} rows/s, ${perSecond(this.#scoring?.tokens ?? 0)} tokens/s`;
+  }
+
+  #seconds(): number {
+    return (performance.now() - this.#start) / 1000;
+  }
+}
+
+function count(value: number): string {
+  return value < 10 && !Number.isInteger(value) ? value.toFixed(1) : Math.round(value).toLocaleString("en");
+}
