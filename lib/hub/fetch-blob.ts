@@ -23,10 +23,14 @@ export interface BlobContext {
   signal: AbortSignal;
 }
 
-/** A file is fetched in ranges of this size, several at once. */
-const RANGE = 64 << 20;
-/** Bytes gathered for one write. */
-const WRITE = 1 << 20;
+/** A file is fetched in several ranges at once, not smaller and not larger than this. */
+const MIN_RANGE = 8 << 20;
+const MAX_RANGE = 64 << 20;
+/** Ranges that are fetched at the same time, of all files together. */
+export const CONNECTIONS = 8;
+/** What is gathered for one write: so many bytes, or what arrives in so many milliseconds. A crash costs no more. */
+const WRITE_BYTES = 512 << 10;
+const WRITE_INTERVAL = 250;
 
 /**
  * Brings one blob into the cache, unless it is there: under a lock, from where an earlier attempt stopped, and under
@@ -101,7 +105,8 @@ class BlobDownload {
 
   /** Fetches whatever is missing, in ranges, or in one piece where the server knows no ranges. */
   async #complete(partial: PartialFile, hash: FileHash): Promise<void> {
-    const ranges = partial.missing().flatMap(split);
+    const length = Math.min(MAX_RANGE, Math.max(MIN_RANGE, Math.ceil(partial.size / CONNECTIONS)));
+    const ranges = partial.missing().flatMap((gap) => split(gap, length));
     // One failure ends the other ranges too; they are waited for, since they write to the same file.
     const stop = new AbortController();
     const signal = AbortSignal.any([this.context.signal, stop.signal]);
@@ -158,6 +163,7 @@ class BlobDownload {
   async #transfer(partial: PartialFile, hash: FileHash, rest: Interval, signal: AbortSignal): Promise<void> {
     let chunks: Buffer[] = [];
     let gathered = 0;
+    let writtenAt = Date.now();
     const flush = async () => {
       if (gathered === 0) return;
       if (this.#source.etag !== undefined) await partial.noteEtag(this.#source.etag);
@@ -167,12 +173,13 @@ class BlobDownload {
       hash.advance(partial.frontier);
       chunks = [];
       gathered = 0;
+      writtenAt = Date.now();
     };
     try {
       for await (const chunk of this.#source.read({ ...rest }, partial.etag, signal)) {
         chunks.push(chunk);
         gathered += chunk.length;
-        if (gathered >= WRITE) await flush();
+        if (gathered >= WRITE_BYTES || Date.now() - writtenAt > WRITE_INTERVAL) await flush();
       }
     } finally {
       await flush(); // also what came before a failure: it need not come again
@@ -185,8 +192,8 @@ class BlobDownload {
   }
 }
 
-function split({ start, end }: Interval): Interval[] {
+function split({ start, end }: Interval, length: number): Interval[] {
   const ranges: Interval[] = [];
-  for (let at = start; at < end; at += RANGE) ranges.push({ start: at, end: Math.min(at + RANGE, end) });
+  for (let at = start; at < end; at += length) ranges.push({ start: at, end: Math.min(at + length, end) });
   return ranges;
 }

@@ -8,13 +8,9 @@ export interface DownloadProgress {
   total: number;
 }
 
-const INTERVAL = 100; // milliseconds between two reports: more help nobody
-
-/** Adds up the bytes of all files and reports them, not too often, and always the last. */
+/** Adds up the bytes of all files. */
 export class ProgressCounter {
   #loaded = 0;
-  #reported = -1;
-  #reportedAt = 0;
 
   constructor(
     private readonly model: string,
@@ -24,12 +20,8 @@ export class ProgressCounter {
 
   /** `bytes` is negative when bytes turned out wrong and are fetched again. */
   add(file: string, bytes: number): void {
+    if (bytes === 0) return;
     this.#loaded += bytes;
-    const complete = this.#loaded === this.total;
-    if (!this.report || this.#loaded === this.#reported) return;
-    if (!complete && Date.now() - this.#reportedAt < INTERVAL) return;
-    this.#reported = this.#loaded;
-    this.#reportedAt = Date.now();
-    this.report({ model: this.model, file, loaded: this.#loaded, total: this.total });
+    this.report?.({ model: this.model, file, loaded: this.#loaded, total: this.total });
   }
 }

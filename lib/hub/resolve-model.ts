@@ -7,7 +7,7 @@ import { RepositoryCache } from "./cache.js";
 import { HubConnection } from "./connection.js";
 import { requireSpace } from "./disk-space.js";
 import { storageError } from "./errors.js";
-import { fetchBlob } from "./fetch-blob.js";
+import { CONNECTIONS, fetchBlob } from "./fetch-blob.js";
 import { Hasher } from "./hasher.js";
 import { findLocal, planFrom, type LocalSnapshot, type Wanted } from "./local.js";
 import { isCommit, requireModelId, requireRevision } from "./names.js";
@@ -48,8 +48,7 @@ export interface ResolvedModel {
   staleBecause?: RewardModelScoreError;
 }
 
-/** Ranges that are fetched at the same time. */
-const CONNECTIONS = 8;
+/** Bytes a second below which a connection counts as stalled. */
 const MIN_SPEED = 1024;
 
 /** Finds a model's files: in the cache, else on the Hub, from where only what loading needs is fetched. */

@@ -39,11 +39,11 @@ export async function sendContent(
   for (const slice of content.slices(start, start + left)) {
     for (const part of fault?.drip ? parts(slice, fault.drip.bytes) : [slice]) {
       if (response.destroyed) return;
-      const flowing = response.write(fault?.wrongBytes ? damaged(part) : part);
+      response.write(fault?.wrongBytes ? damaged(part) : part);
       left -= part.length;
       sent(part.length);
       if (fault?.drip) await sleep(fault.drip.everyMs);
-      if (!flowing && !response.destroyed) await writable(response);
+      if (response.writableNeedDrain && !response.destroyed) await writable(response);
     }
   }
   if (fault?.stallAfter !== undefined) return;

@@ -27,6 +27,7 @@ export class Repository {
   /**
    * @param {Record<string, string | Buffer | Content>} files
    * @param {string} ref
+   * @returns {string} the commit
    */
   commit(files, ref = "main") {
     const tree = new Map(
