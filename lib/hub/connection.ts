@@ -69,11 +69,7 @@ export class HubConnection implements AsyncDisposable {
       if (location === undefined) return response;
       await response.body.dump();
       const next = URL.canParse(location, at.href) ? new URL(location, at) : undefined;
-      if (
-        !next ||
-        !/^https?:$/.test(next.protocol) ||
-        (at.protocol === "https:" && next.protocol === "http:")
-      ) {
+      if (!next || !/^https?:$/.test(next.protocol) || isDowngrade(at, next)) {
         throw new RewardModelScoreError(
           "ERR_NETWORK",
           `${publicUrl(at)} redirects to an address that is not followed (${publicUrl(location)}).`,
@@ -135,6 +131,11 @@ export class HubConnection implements AsyncDisposable {
       throw networkFailure(error, url, options.signal);
     }
   }
+}
+
+/** Whether the next address would be read and changed on the way, where this one was not. */
+export function isDowngrade(from: URL, to: URL): boolean {
+  return from.protocol === "https:" && to.protocol === "http:";
 }
 
 /** What an error of the transport means: a failure that may pass, one that will not, or the caller's abort. */

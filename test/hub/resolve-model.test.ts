@@ -21,7 +21,11 @@ describe("resolveModel", () => {
 
     const resolved = await load();
 
-    expect(resolved).toEqual({ directory: join(folder, "snapshots", commit!), commit: commit!, form: "safetensors" });
+    expect(resolved).toEqual({
+      directory: join(folder, "snapshots", commit!),
+      commit: commit!,
+      form: "safetensors",
+    });
     expect(await filesBelow(resolved.directory)).toEqual(NEEDED);
     expect(new Set(hub.downloads().map((request) => request.path))).toEqual(new Set(NEEDED));
   });
