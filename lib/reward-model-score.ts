@@ -75,7 +75,11 @@ export class RewardModelScore implements AsyncDisposable {
    * @throws ERR_INVALID_ROWS with every bad row, before anything is computed; ERR_NOT_FINITE with all scores that are
    *   sound in its details
    */
-  async score(rows: Iterable<Row>, options: ScoreOptions = {}): Promise<Score[]> {
+  score(rows: Iterable<Row>, options: ScoreOptions = {}): Promise<Score[]> {
+    return this.#track(this.#score(rows, options));
+  }
+
+  async #score(rows: Iterable<Row>, options: ScoreOptions): Promise<Score[]> {
     const scores: (Score | null)[] = [];
     const notFinite: number[] = [];
     for await (const { outcome } of this.#strict(rows, options)) {
@@ -120,7 +124,11 @@ export class RewardModelScore implements AsyncDisposable {
   ): AsyncGenerator<ScoredRow<R>> {
     const scorer = this.#loaded();
     const prepared = async function* (this: RewardModelScore, signal: AbortSignal) {
-      for await (const window of readWindows(rows)) yield this.#prepare(scorer, window, 0, signal);
+      for await (const window of readWindows(rows)) {
+        // A stream may be far from its end when the model is unloaded; it is not waited for.
+        if (this.#scorer !== scorer) this.#loaded();
+        yield this.#prepare(scorer, window, 0, signal);
+      }
     };
     for await (const { row, outcome } of this.#outcomes(scorer, prepared.bind(this), options)) {
       yield this.#output(row as R, await outcome.catch(failedRow));
@@ -180,7 +188,6 @@ export class RewardModelScore implements AsyncDisposable {
     offset: number,
     signal: AbortSignal,
   ): Promise<PreparedWindow> {
-    if (this.#scorer !== scorer) this.#loaded();
     // Checking rows is work too: the event loop gets its turn between windows.
     await setImmediate();
     return this.#track(prepareWindow(scorer.model, window, offset, this.#reading, signal));

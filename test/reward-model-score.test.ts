@@ -18,6 +18,11 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
+/** An archive's scores may differ in the last bits between batches; those of built-in programs may not. */
+function near(score: number) {
+  return expect.closeTo(score, 5) as unknown;
+}
+
 function code(expected: string) {
   return expect.objectContaining({ code: expected }) as unknown;
 }
@@ -54,7 +59,7 @@ describe("a loaded model", () => {
     const mixed: Record<string, unknown>[] = [rows[0]!, { id: "bad", instruction: "no response" }, rows[1]!];
     mixed.push({ id: "empty", conversation: [] });
     const scored = await collect(step.stream(mixed));
-    expect(scored.map((row) => row["score"])).toEqual([scores[0], null, scores[1], null]);
+    expect(scored.map((row) => row["score"])).toEqual([near(scores[0]!), null, near(scores[1]!), null]);
     expect(scored[1]).toMatchObject({
       id: "bad",
       error: expect.stringMatching(/^ERR_INVALID_ROWS: response: /) as string,
