@@ -47,6 +47,8 @@ export interface ErrorDetails {
   ERR_BACKEND: { detail?: string };
   /** Memory ran out, on the host or on a device. */
   ERR_OUT_OF_MEMORY: { device: string };
+  /** More batches wait for a device than its queue holds. */
+  ERR_OVERLOADED: { limit: number };
   /** Work was handed to a model that is unloaded or was never loaded. */
   ERR_NOT_LOADED: Record<string, never>;
   /** The Hub has no such repository, or the token may not see it. */

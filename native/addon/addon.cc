@@ -1,13 +1,27 @@
 #include "addon/addon.h"
 
 #include "addon/instance.h"
+#include "addon/model.h"
+#include "engine/failure.h"
+#include "engine/process_exit.h"
+#include "engine/threads.h"
 
 namespace {
 
+using namespace reward_model_score;
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  env.SetInstanceData(new reward_model_score::Instance());
-  reward_model_score::register_error_class(env, exports);
-  reward_model_score::register_runtime_info(env, exports);
+  if (auto failure = fence("cpu", [] {
+        use_single_interop_thread();
+        stop_threads_at_exit();
+      })) {
+    throw Napi::Error::New(env, failure->message);
+  }
+  env.SetInstanceData(new Instance(env));
+  Model::register_class(env);
+  register_error_class(env, exports);
+  register_runtime_info(env, exports);
+  register_load_archive(env, exports);
   return exports;
 }
 

@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 
 #include <new>
+#include <regex>
 
 namespace reward_model_score {
 namespace {
@@ -13,6 +14,18 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 bool is_allocation_failure(const std::string& text) {
   return text.find("not enough memory") != std::string::npos ||
          text.find("can't allocate memory") != std::string::npos;
+}
+
+// The interpreter throws an exception of its own: two TorchScript stacks, and after them the cause,
+// as "RuntimeError: …" or "builtins.ValueError: …" at the start of a line.
+std::string cause_in_interpreter_error(const std::string& text) {
+  if (text.find("failed in the TorchScript interpreter") == std::string::npos) return text;
+  static const std::regex cause("\\n(?:builtins\\.)?\\w*(?:Error|Exception): ");
+  std::string last = text;
+  for (std::sregex_iterator match(text.begin(), text.end(), cause), end; match != end; ++match) {
+    last = text.substr(match->position() + match->length());
+  }
+  return last;
 }
 
 Failure out_of_memory(const std::string& device, const std::string& reason) {
@@ -36,15 +49,15 @@ Failure describe_current_exception(const std::string& device) noexcept {
   } catch (const c10::OutOfMemoryError& error) {
     return out_of_memory(device, first_line(error.what_without_backtrace()));
   } catch (const c10::Error& error) {
-    const std::string text = error.what_without_backtrace();
+    const std::string text = cause_in_interpreter_error(error.what_without_backtrace());
     if (is_allocation_failure(text)) return out_of_memory(device, first_line(text));
     return backend(first_line(text), error.what());
   } catch (const std::bad_alloc&) {
     return out_of_memory(device, "the allocator returned nothing");
   } catch (const std::exception& error) {
-    // The interpreter rethrows with the TorchScript stack first and the cause on the last line that says
-    // something.
-    return backend(first_line(error.what()), error.what());
+    const std::string text = cause_in_interpreter_error(error.what());
+    if (is_allocation_failure(text)) return out_of_memory(device, first_line(text));
+    return backend(first_line(text), error.what());
   } catch (...) {
     return backend("an exception of an unknown type", "");
   }

@@ -4,6 +4,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/library.h>
 
+#include "engine/interrupt.h"
 #include "ops/cpu/level.h"
 
 namespace reward_model_score {
@@ -64,6 +65,7 @@ PackedLinear::PackedLinear(const at::Tensor& weight, OptionalTensor bias) : dtyp
 }
 
 at::Tensor PackedLinear::forward(const at::Tensor& input, const OptionalTensor& residual) const {
+  check_interrupt();
   TORCH_CHECK(input.dim() == 2 && input.size(1) == in_ && input.scalar_type() == dtype_,
               "linear: the input is ", input.scalar_type(), " ", input.sizes(), ", the weight ", dtype_, " [",
               out_, ", ", in_, "]");

@@ -20,6 +20,7 @@ class PackedLinear : public torch::CustomClassHolder {
 
   int64_t in_features() const { return in_; }
   int64_t out_features() const { return out_; }
+  at::ScalarType dtype() const { return dtype_; }
   /** Bytes that it holds. */
   int64_t bytes() const { return bytes_; }
 

@@ -1,0 +1,88 @@
+#include "program/archive_file.h"
+
+#include <c10/util/Exception.h>
+#include <caffe2/serialize/inline_container.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <new>
+
+#include "error.h"
+
+namespace reward_model_score {
+namespace {
+
+using caffe2::serialize::PyTorchStreamReader;
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+Error corrupt(const std::string& path, const std::string& reason) {
+  return {"ERR_MODEL_CORRUPT",
+          "The TorchScript archive " + path + " is damaged or incomplete: " + reason +
+              ". Fetch or export it again.",
+          {{"path", path}}};
+}
+
+Error not_torchscript(const std::string& path, const std::string& what) {
+  return {"ERR_NOT_TORCHSCRIPT",
+          path + " is not a TorchScript archive: " + what +
+              ". Save one with torch.jit.save(torch.jit.trace(model, …), path), for example with "
+              "scripts/export_torchscript.py.",
+          {{"path", path}}};
+}
+
+// A ZIP file starts with a local header, whatever happened to its end.
+bool looks_like_zip(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, 4> start{};
+  file.read(start.data(), start.size());
+  return start == std::array<char, 4>{'P', 'K', 3, 4};
+}
+
+std::unique_ptr<PyTorchStreamReader> open_zip(const std::string& path) {
+  try {
+    return std::make_unique<PyTorchStreamReader>(path);
+  } catch (const c10::Error& error) {
+    const std::string reason = first_line(error.what_without_backtrace());
+    // torch's archives keep everything in one folder; another ZIP file is whole but something else.
+    if (reason.find("not in a subdirectory") != std::string::npos)
+      throw not_torchscript(path, "it is another ZIP file");
+    throw corrupt(path, reason);
+  }
+}
+
+}  // namespace
+
+torch::jit::Module read_archive(const std::string& path) {
+  std::error_code status;
+  if (!std::filesystem::exists(path, status)) {
+    throw Error("ERR_NOT_FOUND", "There is no file " + path + ".", {{"path", path}});
+  }
+  if (std::filesystem::is_directory(path, status)) throw not_torchscript(path, "it is a directory");
+  if (!std::ifstream(path, std::ios::binary)) {
+    throw Error("ERR_IO", path + " cannot be read. Check its permissions.", {{"path", path}});
+  }
+  if (std::filesystem::file_size(path, status) == 0) throw corrupt(path, "it is empty");
+  if (!looks_like_zip(path)) throw not_torchscript(path, "it is not even a ZIP file");
+  {
+    const auto zip = open_zip(path);
+    // torch.save writes a ZIP of the same kind, with weights and without code.
+    if (!zip->hasRecord("constants.pkl")) throw not_torchscript(path, "it holds weights but no program");
+  }
+  try {
+    return torch::jit::load(path, c10::Device("cpu"));
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const c10::OutOfMemoryError&) {
+    throw;
+  } catch (const c10::Error& error) {
+    throw corrupt(path, first_line(error.what_without_backtrace()));
+  } catch (const std::exception& error) {
+    throw corrupt(path, first_line(error.what()));
+  }
+}
+
+}  // namespace reward_model_score

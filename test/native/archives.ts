@@ -1,0 +1,42 @@
+/** The tiny archives of scripts/fixtures/archives.py and what they must return. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { findLibtorch } from "#lib/libtorch/find.js";
+import type { ArchiveOptions, NativeBinding, PackedBatch } from "#lib/native/binding.js";
+import { loadBinding } from "#lib/native/load.js";
+
+export function archivePath(name: string): string {
+  return fileURLToPath(new URL(`../fixtures/archives/${name}`, import.meta.url));
+}
+
+export const expected = JSON.parse(readFileSync(archivePath("expected.json"), "utf8")) as {
+  rows: number[][];
+  scores: number[][];
+  labels: number[][];
+  bfloat16: number[][];
+};
+
+export async function openBinding(): Promise<NativeBinding> {
+  return loadBinding((await findLibtorch()).root);
+}
+
+export function archiveOptions(name: string, options: Partial<ArchiveOptions> = {}): ArchiveOptions {
+  return { path: archivePath(name), device: "cpu", dtype: "auto", threads: 0, padTokenId: 0, ...options };
+}
+
+export function batchOf(rows: number[][]): PackedBatch {
+  const lengths = Int32Array.from(rows, (row) => row.length);
+  return {
+    ids: Int32Array.from(rows.flat()),
+    lengths,
+    parents: new Int32Array(rows.length).fill(-1),
+    rowLengths: lengths,
+    pooled: new Int32Array(),
+    gates: new Int32Array(),
+  };
+}
+
+/** A batch that slow.pt works on for about `seconds`. */
+export function slowBatch(seconds: number): PackedBatch {
+  return batchOf([[Math.min(31, Math.ceil(seconds * 15))]]);
+}

@@ -1,0 +1,143 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { beforeAll, describe, expect, it } from "vitest";
+import { RewardModelScoreError } from "#lib/errors.js";
+import type { NativeBinding } from "#lib/native/binding.js";
+import { archiveOptions, batchOf, expected, openBinding, slowBatch } from "./archives.js";
+
+let binding: NativeBinding;
+
+beforeAll(async () => {
+  binding = await openBinding();
+});
+
+describe("order", () => {
+  it("batches run in the order of the calls", async () => {
+    const model = await binding.loadArchive(archiveOptions("column.pt"));
+    const finished: number[] = [];
+    await Promise.all(
+      Array.from({ length: 50 }, (_, index) =>
+        model.forward(batchOf([[index % 32]])).then(() => finished.push(index)),
+      ),
+    );
+    expect(finished).toEqual(Array.from({ length: 50 }, (_, index) => index));
+    await model.dispose();
+  });
+
+  it("two models take turns on one device", async () => {
+    const models = await Promise.all([
+      binding.loadArchive(archiveOptions("column.pt")),
+      binding.loadArchive(archiveOptions("flat.pt")),
+    ]);
+    const results = await Promise.all(
+      [0, 1, 0, 1].map((index) => models[index]!.forward(batchOf(expected.rows))),
+    );
+    for (const result of results) expect(result.scores[0]).toBeCloseTo(expected.scores[0]![0]!, 5);
+    await Promise.all(models.map((model) => model.dispose()));
+  });
+});
+
+describe("input and output belong to the caller", () => {
+  it("arrays may be changed as soon as the call returns", async () => {
+    const model = await binding.loadArchive(archiveOptions("column.pt"));
+    const batch = batchOf(expected.rows);
+    const running = model.forward(batch);
+    batch.ids.fill(0);
+    batch.lengths.fill(0);
+    expect((await running).scores[0]).toBeCloseTo(expected.scores[0]![0]!, 5);
+    await model.dispose();
+  });
+});
+
+describe("dispose", () => {
+  it("drops what waits, finishes what runs, refuses what comes later", async () => {
+    const model = await binding.loadArchive(archiveOptions("slow.pt"));
+    const running = model.forward(slowBatch(0.5));
+    const progress = new Promise((resolve) => setTimeout(resolve, 100));
+    await progress;
+    const waiting = [model.forward(batchOf([[1]])), model.forward(batchOf([[1]]))];
+    const outcomes = Promise.allSettled([running, ...waiting]);
+    await Promise.all([model.dispose(), model.dispose()]);
+    const [ran, ...dropped] = await outcomes;
+    expect(ran.status).toBe("fulfilled");
+    for (const outcome of dropped) {
+      expect(outcome.status).toBe("rejected");
+      expect(RewardModelScoreError.is((outcome as PromiseRejectedResult).reason, "ERR_NOT_LOADED")).toBe(
+        true,
+      );
+    }
+    await expect(model.forward(batchOf([[1]]))).rejects.toMatchObject({ code: "ERR_NOT_LOADED" });
+    await model.dispose();
+  });
+
+  it("leaves other models alone", async () => {
+    const [one, other] = await Promise.all([
+      binding.loadArchive(archiveOptions("column.pt")),
+      binding.loadArchive(archiveOptions("column.pt")),
+    ]);
+    const running = other.forward(batchOf(expected.rows));
+    await one.dispose();
+    expect((await running).scores[0]).toBeCloseTo(expected.scores[0]![0]!, 5);
+    await other.dispose();
+  });
+});
+
+describe("the queue is bounded", () => {
+  it("refuses what does not fit and loses nothing that did", async () => {
+    const model = await binding.loadArchive(archiveOptions("slow.pt"));
+    const running = model.forward(slowBatch(2));
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 4200 }, () => model.forward(batchOf([[0]]))),
+    );
+    await running;
+    const refused = outcomes.filter((outcome) => outcome.status === "rejected");
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused.length).toBeLessThan(200);
+    expect((refused[0] as PromiseRejectedResult).reason).toMatchObject({
+      code: "ERR_OVERLOADED",
+      details: { limit: 4096 },
+    });
+    await model.dispose();
+  });
+});
+
+describe("the event loop stays free", () => {
+  it("while loading and while scoring", async () => {
+    const delay = monitorEventLoopDelay({ resolution: 5 });
+    delay.enable();
+    const model = await binding.loadArchive(archiveOptions("slow.pt"));
+    await model.forward(slowBatch(1));
+    delay.disable();
+    await model.dispose();
+    // The batch alone takes twice this long; a blocked loop shows it as one long delay.
+    expect(delay.max / 1e6).toBeLessThan(400);
+  });
+
+  it("turns go on while a batch runs", async () => {
+    const model = await binding.loadArchive(archiveOptions("slow.pt"));
+    let turns = 0;
+    const timer = setInterval(() => ++turns, 5);
+    await model.forward(slowBatch(1));
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(10);
+    await model.dispose();
+  });
+});
+
+describe("initialize", () => {
+  it("errors are of the class that was given", async () => {
+    const error: unknown = await binding
+      .loadArchive(archiveOptions("absent.pt"))
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(RewardModelScoreError);
+    expect(error).toBeInstanceOf(Error);
+    expect((error as Error).name).toBe("RewardModelScoreError");
+  });
+
+  it("runtimeInfo tells the libtorch that is loaded", () => {
+    const info = binding.runtimeInfo();
+    expect(info.libtorch).toMatch(/^2\.13\./);
+    expect(["AVX512", "AVX2", "DEFAULT", "NO AVX", "SVE256", "ZVECTOR", "VSX"]).toContain(info.cpuCapability);
+    expect(info.cuda.available).toBe(info.cuda.devices.length > 0);
+    expect(info.parallel).toContain("ATen parallel backend");
+  });
+});

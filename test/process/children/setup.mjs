@@ -1,0 +1,30 @@
+// What every child of the process tests starts with: the binding, and a model that runs for as long as it is told.
+import { fileURLToPath } from "node:url";
+import { findLibtorch } from "#lib/libtorch/find.js";
+import { loadBinding } from "#lib/native/load.js";
+
+export const binding = loadBinding((await findLibtorch()).root);
+
+export function load(name) {
+  const path = fileURLToPath(new URL(`../../fixtures/archives/${name}.pt`, import.meta.url));
+  return binding.loadArchive({ path, device: "cpu", dtype: "auto", threads: 0, padTokenId: 0 });
+}
+
+export function batchOf(...rows) {
+  const lengths = Int32Array.from(rows, (row) => row.length);
+  return {
+    ids: Int32Array.from(rows.flat()),
+    lengths,
+    parents: new Int32Array(rows.length).fill(-1),
+    rowLengths: lengths,
+    pooled: new Int32Array(),
+    gates: new Int32Array(),
+  };
+}
+
+// slow.pt works for seconds on this one.
+export const slowBatch = batchOf([31, 31, 31]);
+
+export function sleep(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

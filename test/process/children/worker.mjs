@@ -1,0 +1,11 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { batchOf, load, slowBatch } from "./setup.mjs";
+
+const model = await load("slow");
+if (workerData.run === "forever") {
+  for (let index = 0; index < 5; ++index) void model.forward(slowBatch);
+  parentPort.postMessage("running");
+} else {
+  const { scores } = await model.forward(batchOf([1]));
+  parentPort.postMessage(scores.length);
+}
