@@ -6,6 +6,8 @@
 #include "rotary.h"
 #include "gate.h"
 #include "product.h"
+#include "pack.h"
+#include "softmax.h"
 #include "attend.h"
 // clang-format on
 
