@@ -101,9 +101,7 @@ export class RowEncoder {
 
   /** Ids of a text alone, without tokens added around it. */
   idsOf(text: string): number[] {
-    const { ids } = this.tokenizer.encode(text, { add_special_tokens: false }) as {
-      ids: (number | undefined)[];
-    };
+    const { ids } = this.tokenizer.encode(text, { add_special_tokens: false });
     // What no token stands for is left out where there is no unknown token, as the Rust tokenizers do.
     return ids.filter((id) => id !== undefined);
   }

@@ -15,6 +15,7 @@ import {
   hasSurrogates,
   isDict,
   isUndefined,
+  orElse,
   tuple,
   typeName,
 } from "./values.js";
@@ -22,14 +23,19 @@ import {
 /** `object.name`: a method before a key, as Python's getattr comes before getitem. */
 export function getAttribute(object: Value, name: string): Value {
   if (isUndefined(object)) fail(object);
-  return method(object, name) ?? item(object, name) ?? missing(object, name);
+  const own = method(object, name);
+  if (own !== undefined) return own;
+  const found = item(object, name);
+  return found === undefined ? missing(object, name) : found;
 }
 
 /** `object[key]`: a key before a method. */
 export function getItem(object: Value, key: Value): Value {
   if (isUndefined(object)) fail(object);
-  const found = item(object, key) ?? (typeof key === "string" ? method(object, key) : undefined);
-  return found ?? missing(object, key);
+  const found = item(object, key);
+  if (found !== undefined) return found;
+  const own = typeof key === "string" ? method(object, key) : undefined;
+  return own === undefined ? missing(object, key) : own;
 }
 
 /** `object[start:stop:step]` */
@@ -93,14 +99,14 @@ function listMethod(list: Value[], name: string): Callable | undefined {
     case "index":
       return (args, kwargs) => {
         const [wanted] = bind("index()", ["value"], args, kwargs);
-        const index = list.findIndex((other) => equal(other, wanted ?? null));
+        const index = list.findIndex((other) => equal(other, orElse(wanted, null)));
         if (index < 0) throw new TemplateError("the value is not in the list");
         return index;
       };
     case "count":
       return (args, kwargs) => {
         const [wanted] = bind("count()", ["value"], args, kwargs);
-        return list.filter((other) => equal(other, wanted ?? null)).length;
+        return list.filter((other) => equal(other, orElse(wanted, null))).length;
       };
     case "copy":
       return list instanceof Tuple ? undefined : () => [...list];
@@ -114,7 +120,7 @@ function dictMethod(dict: Dict, name: string): Callable | undefined {
     case "get":
       return (args, kwargs) => {
         const [key, fallback] = bind("get()", ["key", "default"], args, kwargs);
-        return item(dict, key ?? null) ?? fallback ?? null;
+        return orElse(item(dict, orElse(key, null)), orElse(fallback, null));
       };
     case "keys":
       return () => Object.keys(dict);

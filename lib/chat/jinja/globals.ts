@@ -13,6 +13,7 @@ import {
   dict,
   isDict,
   iterate,
+  orElse,
   typeName,
 } from "./values.js";
 
@@ -69,10 +70,10 @@ function cycler(items: Value[]): Host {
 }
 
 function joiner(args: Value[], kwargs: Kwargs): Callable {
-  const separator = bind("joiner()", ["sep"], args, kwargs)[0] ?? ", ";
+  const separator = bind("joiner()", ["sep"], args, kwargs)[0];
   let used = false;
   return () => {
-    const result = used ? separator : "";
+    const result = used ? orElse(separator, ", ") : "";
     used = true;
     return result;
   };
@@ -89,7 +90,7 @@ export function globals(now: () => Date): [string, Value][] {
     [
       "raise_exception",
       (args, kwargs) => {
-        throw new TemplateError(str(bind("raise_exception()", ["message"], args, kwargs)[0] ?? null));
+        throw new TemplateError(str(orElse(bind("raise_exception()", ["message"], args, kwargs)[0], null)));
       },
     ],
     [

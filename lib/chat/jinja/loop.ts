@@ -1,4 +1,4 @@
-import { TemplateError, Host, Undefined, type Value } from "./values.js";
+import { TemplateError, Host, Undefined, type Value, orElse } from "./values.js";
 import { equal } from "./operators.js";
 
 /** Makes the `loop` variable of each round. */
@@ -22,8 +22,8 @@ export function loopObject(items: Value[]): { at(index: number): Host } {
           ["length", items.length],
           ["depth", 1],
           ["depth0", 0],
-          ["previtem", items[index - 1] ?? new Undefined("there is no previous item")],
-          ["nextitem", items[index + 1] ?? new Undefined("there is no next item")],
+          ["previtem", orElse(items[index - 1], new Undefined("there is no previous item"))],
+          ["nextitem", orElse(items[index + 1], new Undefined("there is no next item"))],
           [
             "cycle",
             (args: Value[]) => {

@@ -16,6 +16,7 @@ import {
   iterate,
   lengthOf,
   numberOf,
+  orElse,
   truthy,
   tuple,
   typeName,
@@ -106,7 +107,7 @@ function round(value: Value, args: Value[], kwargs: Kwargs): Value {
 
 function defaultFilter(value: Value, args: Value[], kwargs: Kwargs): Value {
   const [fallback, boolean] = bind("default", ["default_value", "boolean"], args, kwargs);
-  return isUndefined(value) || (truthy(boolean ?? false) && !truthy(value)) ? (fallback ?? "") : value;
+  return isUndefined(value) || (truthy(boolean ?? false) && !truthy(value)) ? orElse(fallback, "") : value;
 }
 
 function mapping(value: Value): Value[] {
@@ -123,8 +124,8 @@ export function sequenceFilters(apply: ApplyFilter): ReadonlyMap<string, Filter>
     ["count", (value) => lengthOf(value)],
     ["list", (value) => [...iterate(value)]],
     ["items", (value) => mapping(value)],
-    ["first", (value) => iterate(value)[0] ?? new Undefined("No first item, sequence was empty.")],
-    ["last", (value) => iterate(value).at(-1) ?? new Undefined("No last item, sequence was empty.")],
+    ["first", (value) => orElse(iterate(value)[0], new Undefined("No first item, sequence was empty."))],
+    ["last", (value) => orElse(iterate(value).at(-1), new Undefined("No last item, sequence was empty."))],
     [
       "reverse",
       (value) =>
@@ -135,7 +136,7 @@ export function sequenceFilters(apply: ApplyFilter): ReadonlyMap<string, Filter>
       (value, args, kwargs) => {
         const [separator, attribute] = bind("join", ["d", "attribute"], args, kwargs);
         const read = reader(attribute);
-        return Array.from(iterate(value), (item) => str(read(item))).join(str(separator ?? ""));
+        return Array.from(iterate(value), (item) => str(read(item))).join(str(orElse(separator, "")));
       },
     ],
     [
@@ -210,9 +211,7 @@ export function sequenceFilters(apply: ApplyFilter): ReadonlyMap<string, Filter>
       "sum",
       (value, args, kwargs) => {
         const [attribute, start] = bind("sum", ["attribute", "start"], args, kwargs);
-        return iterate(value)
-          .map(reader(attribute))
-          .reduce(add, start ?? 0);
+        return iterate(value).map(reader(attribute)).reduce(add, orElse(start, 0));
       },
     ],
     [
@@ -244,7 +243,7 @@ export function sequenceFilters(apply: ApplyFilter): ReadonlyMap<string, Filter>
       "int",
       (value, args, kwargs) => {
         const [fallback] = bind("int", ["default", "base"], args, kwargs);
-        const number = toNumber(value, fallback ?? 0, parseFloatText);
+        const number = toNumber(value, orElse(fallback, 0), parseFloatText);
         return typeof number === "number" ? Math.trunc(number) : number;
       },
     ],
@@ -252,7 +251,7 @@ export function sequenceFilters(apply: ApplyFilter): ReadonlyMap<string, Filter>
       "float",
       (value, args, kwargs) => {
         const [fallback] = bind("float", ["default"], args, kwargs);
-        const number = toNumber(value, fallback ?? float(0), parseFloatText);
+        const number = toNumber(value, orElse(fallback, float(0)), parseFloatText);
         return typeof number === "number" ? float(number) : number;
       },
     ],
@@ -260,7 +259,7 @@ export function sequenceFilters(apply: ApplyFilter): ReadonlyMap<string, Filter>
       "attr",
       (value, args, kwargs) => {
         const name = text("attr", bind("attr", ["name"], args, kwargs)[0]);
-        return method(value, name) ?? missing(value, name);
+        return orElse(method(value, name), missing(value, name));
       },
     ],
   ]);

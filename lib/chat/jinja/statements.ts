@@ -193,17 +193,18 @@ function compileMacro(parameters: Parameter[], body: Node[], name: string): (sco
     rest.delete("caller");
     if (caller !== undefined) scope.set("caller", caller);
     signature.forEach(({ name: parameter, fallback }, index) => {
-      const value = args[index] ?? rest.get(parameter);
+      const value = index < args.length ? args[index] : rest.get(parameter);
       if (index < args.length && rest.has(parameter)) {
         throw new TemplateError(`macro '${name}' got multiple values for argument '${parameter}'`);
       }
       rest.delete(parameter);
       scope.set(
         parameter,
-        value ??
-          (fallback === undefined
+        value !== undefined
+          ? value
+          : fallback === undefined
             ? new Undefined(`parameter '${parameter}' was not provided`)
-            : fallback(scope)),
+            : fallback(scope),
       );
     });
     if (rest.size > 0 && !takesKwargs) {

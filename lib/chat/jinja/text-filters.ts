@@ -10,6 +10,7 @@ import {
   codePoints,
   dict,
   lengthOf,
+  orElse,
   tuple,
   truthy,
 } from "./values.js";
@@ -106,7 +107,12 @@ export const TEXT_FILTERS: ReadonlyMap<string, Filter> = new Map<string, Filter>
     "replace",
     (value, args, kwargs) => {
       const [from, to, count] = bind("replace", ["old", "new", "count"], args, kwargs);
-      return replace(str(value), str(from ?? ""), str(to ?? ""), optional(count, -1, integer, "replace"));
+      return replace(
+        str(value),
+        str(orElse(from, "")),
+        str(orElse(to, "")),
+        optional(count, -1, integer, "replace"),
+      );
     },
   ],
   ["indent", indent],

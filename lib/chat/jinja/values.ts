@@ -82,6 +82,11 @@ export function dict(entries: Iterable<readonly [string, Value]>): Dict {
   return result;
 }
 
+/** Like `??`, which would take None for nothing given. */
+export function orElse(value: Value | undefined, otherwise: Value): Value {
+  return value === undefined ? otherwise : value;
+}
+
 export function truthy(value: Value): boolean {
   if (typeof value === "object" && value !== null) {
     if (Array.isArray(value)) return value.length > 0;
