@@ -3,6 +3,7 @@ import { gemma, gemma2, gemma3 } from "./gemma.js";
 import { internlm2 } from "./internlm2.js";
 import { llama, mistral, qwen2, qwen3 } from "./llama.js";
 import { mixtral } from "./mixtral.js";
+import { olmo2 } from "./olmo2.js";
 import { phi3 } from "./phi3.js";
 
 export const families = {
@@ -16,5 +17,6 @@ export const families = {
   phi3,
   mixtral,
   internlm2,
+  olmo2,
 } satisfies Record<string, Family>;
 export type FamilyName = keyof typeof families;

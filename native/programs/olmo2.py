@@ -1,0 +1,19 @@
+# Norms only after attention and MLP, and over all channels of q and of k: OLMo 2.
+class DecoderLayer:
+    def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
+        qkv = linear(x, self.qkv_proj)
+        q_width = self.q_heads * self.head_dim
+        k_width = self.kv_heads * self.head_dim
+        q = rms_norm(qkv[:, :q_width].contiguous(), self.q_norm, self.eps, False)
+        k = rms_norm(qkv[:, q_width : q_width + k_width].contiguous(), self.k_norm, self.eps, False)
+        qkv = torch.cat([q, k, qkv[:, q_width + k_width :]], 1)
+        qkv = rotary(qkv, batch["cos"], batch["sin"], self.q_heads, self.kv_heads, self.head_dim,
+                     None, None, self.eps, False)
+        mixed = attention(qkv, batch["segments"], self.q_heads, self.kv_heads, self.head_dim,
+                          self.scale, self.window, 0.0)
+        if self.last:
+            x = x.index_select(0, batch["keep"])
+            mixed = mixed.index_select(0, batch["keep"])
+        x = x + rms_norm(linear(mixed, self.o_proj), self.post_attention_layernorm, self.eps, False)
+        y = linear(gated_activation(linear(x, self.gate_up_proj), self.activation), self.down_proj)
+        return x + rms_norm(y, self.post_feedforward_layernorm, self.eps, False)
