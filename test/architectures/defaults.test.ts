@@ -1,0 +1,63 @@
+import { expect, it } from "vitest";
+import { describeArchitecture } from "#lib/architectures/describe.js";
+import { readFixture, tensorInfos } from "../parity/fixtures.js";
+
+function attributes(name: string, changes: Record<string, unknown>) {
+  const fixture = readFixture(name);
+  const config = JSON.parse(JSON.stringify({ ...fixture.config, ...changes })) as unknown;
+  const { spec, pooling } = describeArchitecture({ config, tensors: tensorInfos(fixture) });
+  const layers = spec.stages
+    .filter((stage) => stage.name.includes(".layers."))
+    .map((stage) => stage.attributes);
+  const ropes = spec.stages.filter((stage) => stage.attributes.theta).map((stage) => stage.attributes);
+  return { layers, ropes, pooling };
+}
+
+// What an absent key means is in the configuration classes of transformers 5.17, and differs between families.
+it.each([
+  ["mistral-default-window", "window", { int: 4096 }],
+  ["mistral-no-window-head-dim", "window", { int: 0 }],
+  ["mixtral", "window", { int: 0 }],
+  ["phi3", "window", { int: 0 }],
+  ["gemma2-default-softcap", "window", { int: 4096 }],
+  ["gemma2-default-softcap", "softcap", { float: 50 }],
+  ["gemma2-no-softcap", "softcap", { float: 0 }],
+  ["gemma", "activation", { string: "gelu_tanh" }],
+  ["llama-grouped", "eps", { float: 1e-6 }],
+  ["phi3", "eps", { float: 1e-5 }],
+  ["mixtral", "eps", { float: 1e-5 }],
+  ["olmo2", "eps", { float: 1e-5 }],
+])("%s without the key: %s is %j", (name, attribute, expected) => {
+  expect(attributes(name, {}).layers[0]![attribute]).toEqual(expected);
+});
+
+it.each([
+  ["llama-grouped", 10_000],
+  ["qwen3", 10_000],
+  ["mixtral", 1_000_000],
+])("%s without rope_theta: %i", (name, theta) => {
+  expect(attributes(name, {}).ropes[0]!.theta).toEqual({ float: theta });
+});
+
+it("Gemma 3 has a base for full layers and one for sliding ones", () => {
+  const keys = { rope_parameters: undefined, rope_theta: undefined };
+  const { ropes } = attributes("gemma3-parameters", keys);
+  expect(ropes.map((rope) => rope.theta)).toEqual([{ float: 1_000_000 }, { float: 10_000 }]);
+});
+
+it("Qwen has windows only with use_sliding_window, from max_window_layers on", () => {
+  const windows = (changes: object) =>
+    attributes("qwen2-window", { sliding_window: 6, ...changes }).layers.map((layer) => layer.window);
+  expect(windows({})).toEqual([{ int: 0 }, { int: 6 }, { int: 6 }]);
+  expect(windows({ use_sliding_window: undefined })).toEqual([{ int: 0 }, { int: 0 }, { int: 0 }]);
+  expect(windows({ max_window_layers: undefined })).toEqual([{ int: 0 }, { int: 0 }, { int: 0 }]);
+});
+
+it.each([
+  ["gemma-exact-gelu-default-pad", 0],
+  ["phi3", 32000],
+  ["olmo2", 1],
+  ["llama-grouped", null],
+])("%s without pad_token_id: %s", (name, padTokenId) => {
+  expect(attributes(name, { pad_token_id: undefined }).pooling.padTokenId).toBe(padTokenId);
+});
