@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
+import { cacheCommand } from "./commands/cache.js";
 import { doctorCommand } from "./commands/doctor.js";
+import { downloadCommand } from "./commands/download.js";
 import { scoreCommand } from "./commands/score.js";
 import { setupCommand } from "./commands/setup.js";
 import { EXIT, exitCodeOf, reportError } from "./report-error.js";
@@ -13,8 +15,10 @@ const program = new Command("reward-model-score")
   .exitOverride()
   .addCommand(scoreCommand())
   .addCommand(setupCommand())
-  .addCommand(doctorCommand());
-for (const command of program.commands) command.copyInheritedSettings(program);
+  .addCommand(doctorCommand())
+  .addCommand(downloadCommand())
+  .addCommand(cacheCommand());
+inheritSettings(program);
 
 // A reader that has seen enough, as in "… | head", is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -32,5 +36,13 @@ try {
   } else {
     reportError(error);
     process.exitCode = exitCodeOf(error);
+  }
+}
+
+/** Also for commands of commands: errors in arguments are thrown, not exits. */
+function inheritSettings(parent: Command): void {
+  for (const command of parent.commands) {
+    command.copyInheritedSettings(parent);
+    inheritSettings(command);
   }
 }
