@@ -46,6 +46,8 @@ async function score(
   signal: AbortSignal,
 ): Promise<void> {
   await step.load({ signal, onProgress: (progress) => report.loading(progress) });
+  // Standard input may be silent for long.
+  signal.addEventListener("abort", () => input.close(signal.reason as Error), { once: true });
   const scoreColumn = options.outputMappings?.score ?? "score";
   const added = [scoreColumn, "error", ...(options.attributes ? ["attributes"] : [])];
   // The step keeps the order, so the first row that is waiting is the one that comes out next.

@@ -47,9 +47,10 @@ export class InputFile {
     }
   }
 
-  close(): void {
+  /** Whoever waits for bytes gets the reason. */
+  close(reason?: Error): void {
+    this.#stream.destroy(reason);
     this.#file?.destroy();
-    this.#stream.destroy();
   }
 }
 

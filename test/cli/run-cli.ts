@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+export const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 export interface CliResult {
   status: number | null;
@@ -15,7 +15,7 @@ export interface CliOptions {
   env?: Record<string, string>;
   input?: string | Buffer;
   /** Called as soon as the process runs, for example to send it a signal. */
-  started?: (child: ChildProcess) => void;
+  started?: (child: ChildProcess) => unknown;
 }
 
 /** Runs the command line in a process of its own, as a user does. */

@@ -1,0 +1,237 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { MAIN, runCli } from "./run-cli.js";
+
+const MODEL = "test/fixtures/classifiers/llama";
+
+interface Expected {
+  row: { instruction: string; response: string };
+  scores: [number];
+}
+
+/** Rows and scores from Python's transformers. */
+const EXPECTED = (JSON.parse(readFileSync(`${MODEL}/expected.json`, "utf8")) as Expected[]).filter(
+  ({ row }) => "instruction" in row,
+);
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "cli-score-"));
+});
+
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+function jsonl(rows: unknown[]): string {
+  return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+}
+
+function parse(text: string): Record<string, unknown>[] {
+  return text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+function file(name: string, content: string | Buffer): string {
+  writeFileSync(join(directory, name), content);
+  return join(directory, name);
+}
+
+function score(args: string[], input?: string) {
+  return runCli(["score", "--model", MODEL, ...args], input === undefined ? {} : { input });
+}
+
+const [FIRST, SECOND] = EXPECTED.map(({ row }) => row);
+
+describe("score", () => {
+  it("gives the rows of a file the scores that transformers gives them", async () => {
+    const rows = file("rows.jsonl", jsonl(EXPECTED.map(({ row }) => row)));
+    const output = join(directory, "scored.jsonl");
+    const { status, stdout, stderr } = await score([rows, "--output", output]);
+    expect({ status, stdout }).toEqual({ status: 0, stdout: "" });
+    expect(stderr).toMatch(new RegExp(`Scored ${EXPECTED.length} rows in .* rows/s, .* tokens/s`));
+    const scored = parse(readFileSync(output, "utf8"));
+    for (const [i, { row, scores }] of EXPECTED.entries()) {
+      expect(scored[i]).toEqual({ ...row, score: expect.closeTo(scores[0], 4) as number });
+    }
+    expect(readdirSync(directory).sort()).toEqual(["rows.jsonl", "scored.jsonl"]);
+  });
+
+  it("passes other columns through as they are written", async () => {
+    const input =
+      '{ "id": 12345678901234567890, "x": 1.50, "instruction": "a\\u0062", "response": "c" , "tags":[ 1,2 ]}\n';
+    const { status, stdout } = await score(["-"], input);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/,"score":-?\d[^,]*}\n$/);
+    expect(stdout.replace(/,"score":[^,]*}\n$/, "}\n")).toBe(input.replace("] }", "]}"));
+  });
+
+  it("replaces a score of an earlier run in its place", async () => {
+    const { stdout } = await score(["-"], jsonl([{ score: "old", ...FIRST }]));
+    const [row] = parse(stdout);
+    expect(Object.keys(row!)).toEqual(["score", "instruction", "response"]);
+    expect(row!.score).toBeCloseTo(EXPECTED[0]!.scores[0], 4);
+  });
+
+  it("reads and writes compressed files", async () => {
+    const rows = file("rows.jsonl.gz", gzipSync(jsonl([FIRST, SECOND])));
+    const output = join(directory, "scored.jsonl.gz");
+    expect(await score([rows, "--output", output])).toMatchObject({ status: 0 });
+    expect(parse(gunzipSync(readFileSync(output)).toString())).toHaveLength(2);
+  });
+
+  it("gives bad rows an error, in their place, and harms no other", async () => {
+    const bad = ["{broken", "[1]", "null", '"text"', '{"instruction":"no response","id":7}'];
+    const input = `\n${JSON.stringify(FIRST)}\r\n${bad.join("\n")}\n\n${JSON.stringify(SECOND)}`;
+    const { status, stdout, stderr } = await score(["-"], input);
+    expect(status).toBe(1);
+    const rows = parse(stdout);
+    expect(rows.map(({ score }) => score)).toEqual([
+      expect.closeTo(EXPECTED[0]!.scores[0], 4),
+      ...bad.map(() => null),
+      expect.closeTo(EXPECTED[1]!.scores[0], 4),
+    ]);
+    for (const [i, line] of [3, 4, 5, 6].entries()) {
+      const error = expect.stringMatching(`^ERR_INVALID_ROWS: line ${line} is not a JSON object`) as string;
+      expect(rows[i + 1]).toEqual({ line, score: null, error });
+      expect(stderr).toContain(`line ${line}: ERR_INVALID_ROWS`);
+    }
+    expect(rows[5]).toEqual({
+      instruction: "no response",
+      id: 7,
+      score: null,
+      error: expect.stringContaining("response") as string,
+    });
+    expect(rows[1]).not.toHaveProperty("instruction");
+    expect(rows[6]).not.toHaveProperty("error");
+    expect(stderr).toContain("Scored 2 rows");
+    expect(stderr).toContain("5 rows have no score");
+  });
+
+  it("maps columns", async () => {
+    const { instruction, response } = FIRST!;
+    const args = ["-", "--input-mappings", "instruction=prompt,response=answer"];
+    const { stdout } = await score(
+      [...args, "--output-mappings", "score=reward"],
+      jsonl([{ prompt: instruction, answer: response }]),
+    );
+    expect(parse(stdout)).toEqual([
+      {
+        prompt: instruction,
+        answer: response,
+        reward: expect.closeTo(EXPECTED[0]!.scores[0], 4) as number,
+      },
+    ]);
+  });
+
+  it("takes a chat template from a file", async () => {
+    const template = file("template.jinja", "{{ messages[-1].content }}");
+    const input = jsonl([
+      { instruction: "one", response: "same" },
+      { instruction: "two", response: "same" },
+    ]);
+    const { stdout } = await score(["-", "--chat-template", template], input);
+    const [one, two] = parse(stdout);
+    expect(one!.score).toBe(two!.score);
+    expect(await score(["-", "--chat-template", join(directory, "none")], input)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("ERR_NOT_FOUND") as string,
+    });
+  });
+
+  it("writes nothing for no rows", async () => {
+    expect(await score(["-"], "\n\n")).toMatchObject({ status: 0, stdout: "" });
+  });
+
+  it("finds out what is wrong with files before the model is loaded", async () => {
+    const rows = file("rows.jsonl", jsonl([FIRST]));
+    const none = join(directory, "none");
+    const run = (...args: string[]) => runCli(["score", "--model", none, ...args]);
+    expect(await run(none)).toMatchObject({
+      status: 2,
+      stderr: `reward-model-score: ERR_NOT_FOUND: ${none} does not exist.\n`,
+    });
+    const unwritable = await run(rows, "--output", join(none, "scored.jsonl"));
+    expect(unwritable.status).toBe(2);
+    expect(unwritable.stderr).toContain(`ERR_IO: ${join(none, "scored.jsonl")} cannot be written`);
+  });
+
+  it("leaves no output behind when the model cannot be loaded", async () => {
+    const rows = file("rows.jsonl", jsonl([FIRST]));
+    const args = ["score", rows, "--model", join(directory, "none"), "--output", join(directory, "out")];
+    const { status, stderr } = await runCli(args);
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: expect.stringContaining("ERR_NOT_FOUND") as string,
+    });
+    expect(readdirSync(directory)).toEqual(["rows.jsonl"]);
+  });
+
+  it.each([
+    ["rows.jsonl"],
+    ["--model", MODEL],
+    ["rows.jsonl", "--model", MODEL, "--threads", "0"],
+    ["rows.jsonl", "--model", MODEL, "--max-length", "1.5"],
+    ["rows.jsonl", "--model", MODEL, "--torch-dtype", "float8"],
+    ["rows.jsonl", "--model", MODEL, "--input-mappings", "prompt"],
+    ["rows.jsonl", "--model", MODEL, "--device-map", "{broken"],
+    ["rows.jsonl", "--model", MODEL, "--input-mappings", "question=prompt"],
+    ["rows.jsonl", "--model", MODEL, "--max-length", "8"],
+  ])("refuses %j %j %j %j %j", async (...args) => {
+    const { status, stdout, stderr } = await runCli(["score", ...args.filter((arg) => arg !== undefined)]);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).not.toMatch(/^ +at /m);
+  });
+
+  it("ends quietly when the reader has seen enough", async () => {
+    const rows = file("rows.jsonl", jsonl(Array.from({ length: 5000 }, (_, i) => ({ ...FIRST, i }))));
+    const command = `"${process.execPath}" "${MAIN}" score "${rows}" --model ${MODEL} | head -n 1`;
+    const child = spawn("bash", ["-o", "pipefail", "-c", command]);
+    let stderr = "";
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    const status = await new Promise((resolve) => child.on("close", resolve));
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  });
+
+  it("keeps the rows that are finished when it is interrupted", async () => {
+    const rows = file("rows.jsonl", jsonl(Array.from({ length: 200_000 }, (_, i) => ({ ...FIRST, i }))));
+    const output = join(directory, "scored.jsonl");
+    const partial = `${output}.partial`;
+    const { status, signal, stderr } = await runCli(["score", rows, "--model", MODEL, "--output", output], {
+      started: async (child) => {
+        while (!existsSync(partial) || statSync(partial).size === 0) await setTimeout(20);
+        child.kill("SIGINT");
+      },
+    });
+    expect({ status, signal }).toEqual({ status: 130, signal: null });
+    const kept = readFileSync(partial, "utf8");
+    expect(kept.endsWith("}\n")).toBe(true);
+    const finished = parse(kept);
+    expect(finished.map(({ i }) => i)).toEqual(finished.map((_, i) => i));
+    expect(stderr).toContain(`The ${finished.length} rows that were finished are in ${partial}`);
+    expect(existsSync(output)).toBe(false);
+  });
+
+  it("ends when it is interrupted while it waits for standard input", async () => {
+    const output = join(directory, "scored.jsonl");
+    const child = spawn(process.execPath, [MAIN, "score", "-", "--model", MODEL, "--output", output]);
+    let stderr = "";
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    // The partial file is there just before the signal is minded; a second later the model is loaded, or nearly.
+    while (!existsSync(`${output}.partial`)) await setTimeout(20);
+    await setTimeout(1000);
+    child.kill("SIGTERM");
+    const status = await new Promise((resolve) => child.on("close", resolve));
+    expect(status).toBe(143);
+    expect(stderr).toBe("reward-model-score: Interrupted by SIGTERM.\n");
+    expect(readdirSync(directory)).toEqual([]);
+  });
+});
