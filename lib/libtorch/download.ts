@@ -105,9 +105,10 @@ export async function downloadWheel(directory: string, signal?: AbortSignal): Pr
   // pip's own temporary files are as big as the wheel, and /tmp is often small.
   const env = { ...process.env, TMPDIR: directory };
   const status = await new Promise<number | null>((resolve, reject) => {
-    spawn(python.command, args, { env, signal, stdio: ["ignore", 2, 2] })
-      .on("error", reject)
-      .on("close", resolve);
+    const child = spawn(python.command, args, { env, signal, stdio: ["ignore", 2, 2] });
+    // An abort kills pip and arrives here as an error, before pip has ended.
+    child.on("error", (error) => signal?.aborted || reject(error));
+    child.on("close", resolve);
   });
   signal?.throwIfAborted();
   const wheel = (await readdir(directory)).find((name) => name.endsWith(".whl"));

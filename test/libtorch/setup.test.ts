@@ -271,6 +271,22 @@ describe("setup with pip", () => {
     expect(readdirSync(cache)).toEqual(["libtorch-2.13.0-cpu"]);
   });
 
+  it("stops pip and leaves nothing behind when it is aborted", async () => {
+    fakePip(undefined);
+    const started = join(directory, "started");
+    writeFileSync(
+      join(directory, "bin/python3"),
+      `#!/bin/sh\n[ "$1" = -c ] && { echo "MAJOR: 3"; exit; }\n: > "${started}"\nexec /bin/sleep 60\n`,
+    );
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const work = setup({ ...NOWHERE, signal: controller.signal });
+    await vi.waitUntil(() => existsSync(started), { timeout: 20_000 });
+    controller.abort(reason);
+    await expect(work).rejects.toBe(reason);
+    expectNothingLeft();
+  });
+
   it("says that pip failed", async () => {
     fakePip(undefined);
     await expect(setup(NOWHERE)).rejects.toMatchObject({
