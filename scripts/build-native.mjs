@@ -5,6 +5,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
@@ -37,7 +38,10 @@ function modified(file) {
 function build() {
   process.stderr.write(`Building the native addons with libtorch from ${libtorch} (the first time takes minutes) …\n`);
   const cmake = join(root, "node_modules/cmake-js/bin/cmake-js");
-  const result = spawnSync(process.execPath, [cmake, "compile", "--log-level", "warn", `--CDLIBTORCH=${libtorch}`], {
+  // make builds one file after the other unless it is told otherwise; Ninja would not need to be told.
+  const jobs = String(availableParallelism());
+  const args = ["compile", "--log-level", "warn", "--parallel", jobs, `--CDLIBTORCH=${libtorch}`];
+  const result = spawnSync(process.execPath, [cmake, ...args], {
     cwd: root,
     encoding: "utf8",
     maxBuffer: 1 << 28,
@@ -48,7 +52,7 @@ function build() {
     const lines = output.split("\n");
     const first = Math.max(0, lines.findIndex((line) => /error|FAILED/i.test(line)));
     process.stderr.write(lines.slice(first, first + 60).join("\n") + "\n");
-    process.stderr.write("The native addons could not be built: CMake ≥ 3.22, Ninja and a C++20 compiler are needed.\n");
+    process.stderr.write("The native addons could not be built: CMake ≥ 3.22 and a C++20 compiler are needed.\n");
     process.exit(1);
   }
   mkdirSync(join(root, "build"), { recursive: true });
