@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { cacheCommand } from "./commands/cache.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { downloadCommand } from "./commands/download.js";
+import { exportCommand } from "./commands/export.js";
 import { scoreCommand } from "./commands/score.js";
 import { setupCommand } from "./commands/setup.js";
 import { EXIT, exitCodeOf, reportError } from "./report-error.js";
@@ -17,7 +18,8 @@ const program = new Command("reward-model-score")
   .addCommand(setupCommand())
   .addCommand(doctorCommand())
   .addCommand(downloadCommand())
-  .addCommand(cacheCommand());
+  .addCommand(cacheCommand())
+  .addCommand(exportCommand());
 inheritSettings(program);
 
 // A reader that has seen enough, as in "… | head", is no error.

@@ -1,3 +1,4 @@
+import type { Architecture } from "../architectures/architecture.js";
 import { RewardModelScoreError } from "../errors.js";
 import type { DownloadProgress } from "../hub/progress.js";
 import { resolveModel } from "../hub/resolve-model.js";
@@ -36,11 +37,15 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
   const source = await openBuiltIn(binding, files);
   let tokenizer: TokenizerPool | undefined;
   try {
-    tokenizer = await openTokenizer(options, await tokenizerDirectory(options, files, open), source);
+    tokenizer = await openTokenizer(
+      options,
+      await tokenizerDirectory(options, files, open),
+      source?.architecture,
+    );
     signal?.throwIfAborted();
     const report = (fraction: number) => onProgress?.({ phase: "weights", fraction });
     const model = source
-      ? await openProgram(binding, source, options, await poolingIds(source, tokenizer), report)
+      ? await openProgram(binding, source, options, await poolingIds(source.architecture, tokenizer), report)
       : await openArchive(binding, files.archive!, files.directory, options, report);
     return await ready(model, tokenizer, signal);
   } catch (error) {
@@ -82,12 +87,13 @@ async function openBuiltIn(binding: NativeBinding, files: ModelFiles): Promise<P
   }
 }
 
-function openTokenizer(
+/** The tokenizer in its worker threads, as the options and the architecture want it. */
+export function openTokenizer(
   { inputFormat, chatTemplate, truncation, maxLength }: ResolvedOptions,
   directory: string,
-  source: ProgramSource | undefined,
+  architecture: Architecture | undefined,
 ): Promise<TokenizerPool> {
-  const appendTokenId = source?.architecture.finalTokenId;
+  const appendTokenId = architecture?.finalTokenId;
   return TokenizerPool.open({
     directory,
     inputFormat,
@@ -99,8 +105,8 @@ function openTokenizer(
 }
 
 /** Ids of the texts that the pooling rule names. */
-async function poolingIds(
-  { architecture }: ProgramSource,
+export async function poolingIds(
+  architecture: Architecture,
   tokenizer: TokenizerPool,
 ): Promise<(text: string) => Int32Array> {
   const { token, gate } = architecture.pooling;
@@ -109,7 +115,8 @@ async function poolingIds(
   return (text) => ids.get(text)!;
 }
 
-async function findFiles(options: ResolvedOptions, open: OpenOptions): Promise<ModelFiles> {
+/** The model's files, downloaded if need be. */
+export async function findFiles(options: ResolvedOptions, open: OpenOptions): Promise<ModelFiles> {
   if (await isLocal(options.model)) return locateModel(options.model);
   const { directory } = await resolveModel({
     ...hubOptions(options, open),

@@ -68,13 +68,13 @@ export async function openProgram(
 }
 
 /** "hf" is the model's own rule; "last" replaces the rules that look at the pad token, never a head's special token. */
-function poolingRule(own: PoolingRule, option: ResolvedOptions["pooling"]): PoolingRule {
+export function poolingRule(own: PoolingRule, option: ResolvedOptions["pooling"]): PoolingRule {
   const looksAtPad = own.rule === "hf" || own.rule === "first-pad-minus-one";
   return option === "last" && looksAtPad ? { ...own, rule: "last" } : own;
 }
 
 /** float16 is emulated on a CPU, slowly: such checkpoints are computed in float32 unless somebody insists. */
-function computeDtype(option: ResolvedOptions["torchDtype"], stored: Dtype): Dtype {
+export function computeDtype(option: ResolvedOptions["torchDtype"], stored: Dtype): Dtype {
   if (option !== "auto") return option;
   return stored === "float16" ? "float32" : stored;
 }
