@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 import torch
+from torch.optim.lr_scheduler import LambdaLR
 from transformers import LlamaConfig, LlamaForSequenceClassification
 
 from demo_model.arithmetic import OFF_TOPIC, Question, arithmetic_question
@@ -21,7 +22,6 @@ from demo_model.tokenizer import train_tokenizer
 ROOT = Path(__file__).resolve().parents[1]
 VOCABULARY, MAX_LENGTH = 512, 1024
 BATCH, POOL = 64, 24
-LEARNING_RATE = 3e-3
 HELD_OUT_PAIRS = 400
 
 
@@ -76,6 +76,11 @@ def texts(random: Random, count: int) -> Iterator[str]:
         yield from (answer for _, answer in question.answers)
 
 
+def rate(step: int, steps: int) -> float:
+    """Warm up, hold for a fifth of the steps, then fall to 0."""
+    return min((step + 1) / 50, 1.25 * (1 - step / steps), 1.0)
+
+
 def train(steps: int, pairs: list[dict]):
     torch.manual_seed(0)
     random = Random(0)
@@ -97,18 +102,24 @@ def train(steps: int, pairs: list[dict]):
         use_cache=False,
     )
     model = LlamaForSequenceClassification._from_config(config, attn_implementation="eager")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps, pct_start=0.05)
+    matrices = [weight for name, weight in model.named_parameters() if "layers" in name and weight.ndim == 2]
+    others = [weight for name, weight in model.named_parameters() if "layers" not in name or weight.ndim != 2]
+    # Muon learns this in less than half of the steps that AdamW takes alone.
+    optimizers = [
+        torch.optim.Muon(matrices, lr=0.02, momentum=0.95, weight_decay=0.05),
+        torch.optim.AdamW(others, lr=3e-3, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+    schedules = [LambdaLR(optimizer, lambda step: rate(step, steps)) for optimizer in optimizers]
     started = time.monotonic()
     for step, batch in zip(range(1, steps + 1), batches(random, tokenizer)):
-        optimizer.zero_grad()
+        model.zero_grad()
         with torch.autocast("cpu", torch.bfloat16):
             value = loss(model, batch)
         value.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % 250 == 0 or step == steps:
+        for part in (*optimizers, *schedules):
+            part.step()
+        if step % 100 == 0 or step == steps:
             right = accuracy(model, tokenizer, pairs)
             print(f"step {step}, {time.monotonic() - started:.0f} s, loss {value.item():.3f}, held out", right, flush=True)
     return model.eval(), tokenizer
@@ -117,7 +128,7 @@ def train(steps: int, pairs: list[dict]):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "models" / "demo", help="folder to write (default: models/demo)")
-    parser.add_argument("--steps", type=int, default=2000, help="training steps (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=1200, help="training steps (default: %(default)s)")
     options = parser.parse_args()
     pairs = held_out_pairs()
     model, tokenizer = train(options.steps, pairs)

@@ -52,13 +52,21 @@ def encode(tokenizer, question: Question) -> list[list[int]]:
     return [encoding.ids for encoding in tokenizer.backend_tokenizer.encode_batch_fast(texts)]
 
 
+def scores_at(model, hidden: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    return model.score(hidden.gather(1, positions[:, :, None].expand(-1, -1, hidden.size(2)))).squeeze(-1)
+
+
 def forward(model, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Hidden states of all tokens, and the scores [questions, answers]."""
     hidden = model.model(
         input_ids=batch.ids, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
     ).last_hidden_state
-    ends = batch.ends[:, :, None].expand(-1, -1, hidden.size(2))
-    return hidden, model.score(hidden.gather(1, ends)).squeeze(-1)
+    return hidden, scores_at(model, hidden, batch.ends)
+
+
+def level(scores: torch.Tensor, grades: torch.Tensor) -> torch.Tensor:
+    """Bradley-Terry of every answer against an imagined one of score 0: right ones above it, the others below."""
+    return -F.logsigmoid(torch.where(grades == RIGHT, scores, -scores)).mean()
 
 
 def loss(model, batch: Batch) -> torch.Tensor:
@@ -67,11 +75,11 @@ def loss(model, batch: Batch) -> torch.Tensor:
     # Right against anything else is what counts; wrong against off-topic is a matter of taste.
     weights = better * torch.where(batch.grades[:, :, None] == RIGHT, 1.0, 0.25)
     preference = (-F.logsigmoid(scores[:, :, None] - scores[:, None, :]) * weights).sum() / weights.sum()
-    # Bradley-Terry says nothing about scores of different questions. Playing every answer against an imagined one
-    # of score 0 puts right ones above it and the others below.
-    level = -F.logsigmoid(torch.where(batch.grades == RIGHT, scores, -scores)).mean()
+    # Pairs say nothing about scores of different questions; a common level does. Asked for one token before the end as
+    # well, it makes the model judge while it reads the digits, a layer earlier.
+    common = level(scores, batch.grades) + level(scores_at(model, hidden, batch.ends - 1), batch.grades)
     # Predicting the right answers teaches the trunk to calculate, far sooner than scores alone do.
     right = batch.of_right_answer
     before = hidden[right.nonzero()[:, 0], batch.previous[right]]
     language = F.cross_entropy(before @ model.model.embed_tokens.weight.T, batch.ids[right])
-    return preference + 0.5 * level + language
+    return preference + 0.5 * common + language
