@@ -58,6 +58,9 @@ def _calculation(random: Random, first: int | None) -> Problem:
     if kind == "addition":
         # Sums stay below 100.
         b = random.randint(0, 99 - a)
+    if kind != "multiplication" and first is None and random.random() < 0.2:
+        # What people try first.
+        a, b = random.randint(0, 10), random.randint(0, 10)
     if kind == "multiplication":
         if first is None and random.random() < 0.7:
             a, b = random.randint(0, 10), random.randint(0, 10)
