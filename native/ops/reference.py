@@ -1,5 +1,6 @@
 # The op vocabulary of the built-in programs in plain TorchScript: runs on any device, is what `export` saves, and is
-# the oracle of the fused kernels. Shapes: N tokens, S segments, H = heads * head_dim.
+# the oracle of the fused kernels. N tokens, S segments. C++ compiles it, where `torch` holds the aten operators and
+# nothing else: no torch.nn, no dtypes.
 #
 # Rounding: every op computes in float32 and rounds once, when it returns. transformers rounds more often in bfloat16
 # (after the normalisation, before the weight of an RMSNorm; after each step of the rotation; after the activation),
@@ -8,12 +9,12 @@
 
 # y = x Wᵀ + b for weight = (W [out, in], b [out] or None): [N, in] -> [N, out].
 def linear(x: Tensor, weight: Tuple[Tensor, Optional[Tensor]]) -> Tensor:
-    return torch.nn.functional.linear(x, weight[0], weight[1])
+    return torch.linear(x, weight[0], weight[1])
 
 
 # residual [N, out] + linear(x, weight).
 def linear_add(x: Tensor, weight: Tuple[Tensor, Optional[Tensor]], residual: Tensor) -> Tensor:
-    return residual + torch.nn.functional.linear(x, weight[0], weight[1])
+    return residual + torch.linear(x, weight[0], weight[1])
 
 
 # x / sqrt(mean(x²) + eps) * w over the last dimension, w = 1 + weight if `unit_offset` (Gemma), else weight.
@@ -27,7 +28,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float, unit_offset: bool) -> Tensor
 # (x - mean) / sqrt(variance + eps) * weight + bias over the last dimension; variance is the biased one.
 def layer_norm(x: Tensor, weight: Tensor, bias: Optional[Tensor], eps: float) -> Tensor:
     b = bias.float() if bias is not None else None
-    return torch.nn.functional.layer_norm(x.float(), [x.size(-1)], weight.float(), b, eps).to(x.dtype)
+    return torch.layer_norm(x.float(), [x.size(-1)], weight.float(), b, eps).to(x.dtype)
 
 
 # qkv [N, (q_heads + 2 kv_heads) * head_dim] = q | k | v. Optional RMSNorm of every head of q and k over its
@@ -63,8 +64,8 @@ def attention(qkv: Tensor, segments: Tensor, q_heads: int, kv_heads: int, head_d
     group = q_heads // kv_heads
     block = 256  # queries at a time, so that memory grows with the row, not with its square
     heads = qkv.view(tokens, q_heads + 2 * kv_heads, head_dim).transpose(0, 1).float()
-    table: List[List[int]] = segments.to("cpu", torch.int64).tolist()
-    out = torch.empty([q_heads, tokens, head_dim], dtype=torch.float32, device=qkv.device)
+    table: List[List[int]] = segments.cpu().long().tolist()
+    out = heads.new_empty([q_heads, tokens, head_dim])
     for segment in table:
         start = segment[0]
         length = segment[1]
@@ -101,10 +102,10 @@ def gated_activation(gate_up: Tensor, activation: str) -> Tensor:
     parts = gate_up.float().chunk(2, -1)
     gate = parts[0]
     if activation == "silu":
-        gate = torch.nn.functional.silu(gate)
+        gate = torch.silu(gate)
     elif activation == "gelu":
-        gate = torch.nn.functional.gelu(gate)
+        gate = torch.gelu(gate)
     else:
         assert activation == "gelu_tanh", "unknown activation"
-        gate = torch.nn.functional.gelu(gate, approximate="tanh")
+        gate = torch.gelu(gate, approximate="tanh")
     return (gate * parts[1]).to(gate_up.dtype)

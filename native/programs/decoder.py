@@ -4,7 +4,7 @@
 # Looks the tokens up: x is ignored, returns [N, hidden] in the model's dtype. Gemma scales by sqrt(hidden).
 class Embedding:
     def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
-        x = torch.nn.functional.embedding(batch["ids"], self.weight)
+        x = torch.embedding(self.weight, batch["ids"])
         if self.scale != 1.0:
             x = x * self.scale
         return x
@@ -15,7 +15,7 @@ class RotaryEmbedding:
     def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
         frequencies = self.frequencies(batch["row_lengths"])
         if frequencies.size(0) > 1:
-            frequencies = frequencies.repeat_interleave(batch["segments"][:, 1].to(torch.int64), 0)
+            frequencies = frequencies.repeat_interleave(batch["segments"][:, 1].long(), 0)
         angles = batch["positions"].float().unsqueeze(1) * frequencies
         batch["cos" + self.suffix] = angles.cos() * self.attention_factor
         batch["sin" + self.suffix] = angles.sin() * self.attention_factor
@@ -32,8 +32,8 @@ class RotaryEmbedding:
             return 1.0 / theta.float().unsqueeze(1).pow(exponents)
         periods = torch.pow(self.theta, exponents).unsqueeze(0)
         if self.type == "longrope":
-            short = torch.tensor(self.short_factor, dtype=torch.float32, device=lengths.device)
-            long = torch.tensor(self.long_factor, dtype=torch.float32, device=lengths.device)
+            short = torch.tensor(self.short_factor, device=lengths.device)
+            long = torch.tensor(self.long_factor, device=lengths.device)
             return 1.0 / (torch.where((lengths > self.original).unsqueeze(1), long, short) * periods)
         plain = 1.0 / periods
         if self.type == "linear":

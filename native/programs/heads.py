@@ -33,7 +33,7 @@ class NormalizedScore:
         return (score / (variance.sqrt() + 1e-8)).float()
 
     def constant(self, values: List[float], x: Tensor) -> Tensor:
-        return torch.tensor(values, dtype=torch.float64, device=x.device)
+        return torch.tensor(values, device=x.device).double()
 
 
 # Several objectives, weighted by a network that reads the gate position (or, without gates, the pooled one):
@@ -55,7 +55,7 @@ class GatedScore:
 
     def gating(self, g: Tensor) -> Tensor:
         if len(self.fixed_gating) > 0:
-            return torch.tensor(self.fixed_gating, dtype=torch.float32, device=g.device).expand(g.size(0), -1)
+            return torch.tensor(self.fixed_gating, device=g.device).expand(g.size(0), -1)
         for i in range(len(self.gating_layers)):
             if i > 0:
                 g = torch.selu(g.double()).float() if self.activation == "selu" else torch.relu(g)

@@ -15,7 +15,7 @@ class DecoderLayer:
         # The softmax runs over all experts; the shares of the chosen ones are then made to sum to 1.
         shares, chosen = torch.softmax(linear(y, self.router).float(), 1).topk(self.experts_per_token, 1)
         shares = shares / shares.sum(1, keepdim=True)
-        out = torch.zeros(y.size(), dtype=torch.float32, device=y.device)
+        out = torch.zeros_like(y.float())
         for expert in range(len(self.experts_gate_up)):
             places = (chosen == expert).nonzero()
             if places.size(0) > 0:

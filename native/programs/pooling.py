@@ -16,12 +16,12 @@ class Pooling:
             assert bool(marked.any(1).all()), "a row does not contain the token that the head reads"
             pooled = (places * marked).argmax(1)
         if len(self.gate) == 0:
-            return pooled, torch.empty([0], dtype=torch.int64, device=input_ids.device)
+            return pooled, places[:0]
 
         starts = input_ids.size(1) - len(self.gate) + 1
         assert starts > 0, "a row does not contain the tokens where the gating network reads"
-        found = torch.ones([input_ids.size(0), starts], dtype=torch.bool, device=input_ids.device)
-        for i in range(len(self.gate)):
+        found = input_ids[:, :starts] == self.gate[0]
+        for i in range(1, len(self.gate)):
             found = found.logical_and(input_ids[:, i : i + starts] == self.gate[i])
         assert bool(found.any(1).all()), "a row does not contain the tokens where the gating network reads"
         return pooled, (places[:starts] * found).argmax(1)

@@ -17,7 +17,10 @@ it.each([
 ] as const)("rows of the %s classifier become the ids of transformers", async (name, inputFormat) => {
   const directory = fileURLToPath(new URL(`../fixtures/classifiers/${name}`, import.meta.url));
   const encoder = await RowEncoder.open({ directory, inputFormat });
-  const rows = JSON.parse(readFileSync(`${directory}/expected.json`, "utf8")) as { row: Row; ids: number[] }[];
+  const rows = JSON.parse(readFileSync(`${directory}/expected.json`, "utf8")) as {
+    row: Row;
+    ids: number[];
+  }[];
   expect(rows.length).toBeGreaterThan(10);
   for (const { row, ids } of rows) {
     const { instruction: question, response: answer, conversation } = row;
