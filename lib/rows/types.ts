@@ -16,7 +16,7 @@ export interface ContentPart {
   [key: string]: Json;
 }
 
-/** What `inputFormat: "pair"` encodes as tokenizer(question, answer). */
+/** What `inputFormat: "pair"` encodes as a batched tokenizer([question], [answer]): an empty answer is one. */
 export interface Pair {
   question: string;
   answer: string;

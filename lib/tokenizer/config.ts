@@ -41,7 +41,10 @@ const TokenizerConfig = v.looseObject({
 });
 
 const TokenizerJson = v.looseObject({
-  model: v.looseObject({ vocab: v.union([v.array(v.unknown()), v.custom<object>(isRecord)]) }),
+  model: v.looseObject({
+    type: v.optional(v.picklist(["BPE", "WordPiece", "Unigram", "WordLevel"])),
+    vocab: v.union([v.array(v.unknown()), v.custom<object>(isRecord)]),
+  }),
   added_tokens: v.optional(v.array(v.looseObject({ id: v.number(), content: v.string() })), []),
   normalizer: v.optional(v.nullable(v.looseObject({})), null),
   pre_tokenizer: v.optional(v.nullable(v.looseObject({})), null),

