@@ -27,7 +27,7 @@ async function scores(name: string, rows: Row[], options: object): Promise<numbe
   return (await step.score(rows)).map((score) => [score].flat());
 }
 
-/** 1e-5 of the score; scores of a few thousandths are sums of numbers near 1 and are held to 1e-5 of that. */
+/** Within 1e-5 of the score. Scores nearer to 0 than 1 are sums of numbers that are not, and are held to 1e-5 of 1. */
 function expectClose(found: number[][], rows: Expected[]) {
   expect(found).toHaveLength(rows.length);
   rows.forEach((row, index) => {
