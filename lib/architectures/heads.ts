@@ -112,7 +112,9 @@ export const urmHead: HeadBuilder = (tensors, hidden) => {
   if (rows % 2 !== 0) throw configError(`score.weight has ${rows} rows; means and deviations come in pairs.`);
   const objectives = rows / 2;
   const learned = tensors.has("weights.fc.0.weight");
-  const gating = learned ? linears(tensors, "weights.fc", hidden) : { layers: [], width: URM_WEIGHTS.length };
+  const gating = learned
+    ? linears(tensors, "weights.fc", hidden)
+    : { layers: null, width: URM_WEIGHTS.length };
   if (gating.width !== objectives) {
     throw configError(`the weights of the score are ${gating.width} numbers for ${objectives} objectives.`);
   }
@@ -139,7 +141,7 @@ export const urmHead: HeadBuilder = (tensors, hidden) => {
 
 interface GatedParts {
   regression: WeightSpec;
-  gatingLayers: WeightSpec[];
+  gatingLayers: WeightSpec[] | null;
   gatingNorms?: WeightSpec[] | null;
   transform?: WeightSpec;
   logitScale?: WeightSpec;

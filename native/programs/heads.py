@@ -54,15 +54,16 @@ class GatedScore:
         return (gating.double() * adjusted.double()).sum(1, keepdim=True).float()
 
     def gating(self, g: Tensor) -> Tensor:
-        if len(self.fixed_gating) > 0:
-            return torch.tensor(self.fixed_gating, device=g.device).expand(g.size(0), -1)
-        for i in range(len(self.gating_layers)):
-            if i > 0:
-                g = torch.selu(g.double()).float() if self.activation == "selu" else torch.relu(g)
-                if self.gating_norms is not None:
-                    g = self.batch_norm(g, self.gating_norms[4 * i - 4], self.gating_norms[4 * i - 3],
-                                        self.gating_norms[4 * i - 2], self.gating_norms[4 * i - 1])
-            g = linear(g, self.gating_layers[i])
+        if self.gating_layers is None:
+            g = torch.tensor(self.fixed_gating, device=g.device).expand(g.size(0), -1)
+        else:
+            for i in range(len(self.gating_layers)):
+                if i > 0:
+                    g = torch.selu(g.double()).float() if self.activation == "selu" else torch.relu(g)
+                    if self.gating_norms is not None:
+                        g = self.batch_norm(g, self.gating_norms[4 * i - 4], self.gating_norms[4 * i - 3],
+                                            self.gating_norms[4 * i - 2], self.gating_norms[4 * i - 1])
+                g = linear(g, self.gating_layers[i])
         if self.logit_scale is not None:
             g = (torch.softmax(g.double() / self.temperature, 1) * self.logit_scale.double()).float()
         return g
