@@ -64,13 +64,18 @@ function extreme(name: string, sign: 1 | -1): Filter {
   };
 }
 
+/** map, select and their like take whatever is false, None included, for empty. */
+function iterateIfAny(value: Value): Value[] {
+  return truthy(value) ? iterate(value) : [];
+}
+
 function selecting(byAttribute: boolean, keep: boolean): Filter {
   return (value, args) => {
     const [read, test, rest] = byAttribute
       ? [reader(args[0]), args[1], args.slice(2)]
       : [reader(undefined), args[0], args.slice(1)];
     if (byAttribute && args.length === 0) throw new TemplateError("Missing parameter for attribute name");
-    return iterate(value).filter((item) => passes(read(item), test, rest) === keep);
+    return iterateIfAny(value).filter((item) => passes(read(item), test, rest) === keep);
   };
 }
 
@@ -198,11 +203,11 @@ export function sequenceFilters(apply: ApplyFilter): ReadonlyMap<string, Filter>
       (value, args, kwargs) => {
         const [name, ...rest] = args;
         if (name !== undefined) {
-          return iterate(value).map((item) => apply(text("map", name), item, rest, kwargs));
+          return iterateIfAny(value).map((item) => apply(text("map", name), item, rest, kwargs));
         }
         const [attribute, fallback] = bind("map", ["attribute", "default"], [], kwargs);
         if (attribute === undefined) throw new TemplateError("map requires a filter argument");
-        return iterate(value).map(reader(attribute, fallback));
+        return iterateIfAny(value).map(reader(attribute, fallback));
       },
     ],
     ["min", extreme("min", 1)],
