@@ -7,44 +7,14 @@ import { afterEach } from "vitest";
 import { readHubEnvironment, type HubEnvironment } from "#lib/env.js";
 import { resolveModel, type ResolvedModel, type ResolveModelOptions } from "#lib/hub/resolve-model.js";
 import type { RetryPolicy } from "#lib/hub/retry.js";
-import { Content } from "./server/content.mjs";
+import { MODEL, modelFiles } from "./model-files.mjs";
+import type { Content } from "./server/content.mjs";
 import { TestHub } from "./server/hub-server.mjs";
+
+export { MODEL, modelFiles, NEEDED } from "./model-files.mjs";
 
 /** Several tries in a short time. */
 export const QUICK: RetryPolicy = { attempts: 4, baseDelay: 2, maxDelay: 10, maxRetryAfter: 2_000 };
-
-export const MODEL = "owner/model";
-
-/** A model with everything that a repository has and loading does not need. */
-export function modelFiles(
-  weights: Content = Content.generated(3_000_000, 1),
-): Record<string, string | Content> {
-  return {
-    ".gitattributes": "*.safetensors filter=lfs",
-    "README.md": "# A model",
-    "config.json": '{"model_type": "llama"}',
-    "generation_config.json": "{}",
-    "tokenizer.json": '{"version": "1.0"}',
-    "tokenizer_config.json": '{"eos_token": "</s>"}',
-    "chat_template.jinja": "{{ messages }}",
-    "model.safetensors": weights,
-    "pytorch_model.bin": Content.generated(1_000, 2),
-    "model-q4.gguf": Content.generated(1_000, 3),
-    "onnx/model.onnx": Content.generated(1_000, 4),
-    "training_args.bin": Content.generated(1_000, 5),
-    "optimizer.pt": Content.generated(1_000, 6),
-    "modeling_custom.py": "import os",
-  };
-}
-
-/** What of it is needed. */
-export const NEEDED = [
-  "chat_template.jinja",
-  "config.json",
-  "model.safetensors",
-  "tokenizer.json",
-  "tokenizer_config.json",
-];
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
