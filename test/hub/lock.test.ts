@@ -1,0 +1,107 @@
+import { execFile } from "node:child_process";
+import { readFile, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { FileLock } from "#lib/hub/lock.js";
+import { failure, filesBelow, temporaryFolder } from "./support.js";
+
+const QUICK = { heartbeat: 50, stale: 300, poll: 5 };
+
+async function place() {
+  const folder = await temporaryFolder();
+  return { folder, path: join(folder, "locks", "blob.lock") };
+}
+
+/** What a holder in another process wrote. */
+async function heldBy(path: string, owner: object, age = 0): Promise<void> {
+  const own = await FileLock.acquire(path, undefined, QUICK);
+  const mine = JSON.parse(await readFile(path, "utf8")) as object;
+  await own.release();
+  await writeFile(path, JSON.stringify({ ...mine, id: "another", ...owner }));
+  const then = new Date(Date.now() - age);
+  await utimes(path, then, then);
+}
+
+/** A pid that was in use and is not any more. */
+async function deadPid(): Promise<number> {
+  return await new Promise((resolve) => {
+    const child = execFile(process.execPath, ["-e", ""], () => resolve(child.pid!));
+  });
+}
+
+it("lets one in at a time", async () => {
+  const { folder, path } = await place();
+  let inside = 0;
+  let most = 0;
+  await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      const lock = await FileLock.acquire(path, undefined, QUICK);
+      most = Math.max(most, ++inside);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      inside -= 1;
+      await lock.release();
+    }),
+  );
+  expect(most).toBe(1);
+  expect(await filesBelow(folder)).toEqual([]);
+});
+
+it("is taken over from a dead process by one of those who wait", async () => {
+  const { folder, path } = await place();
+  await heldBy(path, { pid: await deadPid() });
+  let inside = 0;
+  await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      const lock = await FileLock.acquire(path, undefined, QUICK);
+      expect(++inside).toBe(1);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      inside -= 1;
+      await lock.release();
+    }),
+  );
+  expect(await filesBelow(folder)).toEqual([]);
+});
+
+it("is not taken from a process that runs, or from another machine's before it has been silent for long", async () => {
+  for (const owner of [{ pid: process.pid }, { machine: "elsewhere", pid: 1 }]) {
+    const { path } = await place();
+    await heldBy(path, owner, 100);
+    const reason = new Error("waited enough");
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(reason), 60);
+    expect(await failure(FileLock.acquire(path, controller.signal, QUICK))).toBe(reason);
+  }
+});
+
+it("is taken over from another machine's process that has been silent for long", async () => {
+  const { path } = await place();
+  await heldBy(path, { machine: "elsewhere" }, 1_000);
+  await (await FileLock.acquire(path, undefined, QUICK)).release();
+});
+
+it("is taken over when its holder died before it could write its name", async () => {
+  const { path } = await place();
+  await heldBy(path, {});
+  await writeFile(path, "");
+  const then = new Date(Date.now() - 1_000);
+  await utimes(path, then, then);
+  await (await FileLock.acquire(path, undefined, QUICK)).release();
+});
+
+it("shows that its holder is alive", async () => {
+  const { path } = await place();
+  const lock = await FileLock.acquire(path, undefined, QUICK);
+  const { stat } = await import("node:fs/promises");
+  const then = new Date(Date.now() - 10_000);
+  await utimes(path, then, then);
+  await expect.poll(async () => (await stat(path)).mtimeMs).toBeGreaterThan(then.getTime() + 5_000);
+  await lock.release();
+});
+
+it("is not released by one from whom it was taken", async () => {
+  const { path } = await place();
+  const lock = await FileLock.acquire(path, undefined, QUICK);
+  await writeFile(path, JSON.stringify({ id: "another", pid: process.pid, machine: "elsewhere" }));
+  await lock.release();
+  expect(await readFile(path, "utf8")).toContain("another");
+});
