@@ -41,7 +41,9 @@ export function getItem(object: Value, key: Value): Value {
 /** `object[start:stop:step]` */
 export function getSlice(object: Value, start: Value, stop: Value, step: Value): Value {
   if (isUndefined(object)) fail(object);
-  if (typeof object !== "string" && !Array.isArray(object)) return missing(object, "slice");
+  if (typeof object !== "string" && !Array.isArray(object)) {
+    throw new TemplateError(`'${typeName(object)}' object cannot be sliced`);
+  }
   const stride = optional(step, 1, integer, "slice step");
   if (stride === 0) throw new TemplateError("slice step cannot be zero");
   const units: string | Value[] =

@@ -59,6 +59,9 @@ export function contains(container: Value, item: Value): boolean {
     if (typeof item === "string") return container.includes(item);
     throw new TemplateError(`'in <string>' requires string as left operand, not ${typeName(item)}`);
   }
+  if (isDict(container) && (isDict(item) || (Array.isArray(item) && !(item instanceof Tuple)))) {
+    throw new TemplateError(`unhashable type: '${typeName(item)}'`);
+  }
   if (isDict(container)) return typeof item === "string" && Object.hasOwn(container, item);
   if (Array.isArray(container) || isUndefined(container)) {
     return iterate(container).some((other) => equal(other, item));

@@ -9,6 +9,7 @@ import {
   TemplateError,
   Undefined,
   type Value,
+  fail,
   float,
   isDict,
   isFloat,
@@ -80,6 +81,7 @@ function selecting(byAttribute: boolean, keep: boolean): Filter {
 }
 
 function toNumber(value: Value, fallback: Value, parse: (text: string) => number | undefined): Value {
+  if (isUndefined(value)) fail(value);
   const number =
     typeof value === "string" ? parse(value.trim().replace(/(?<=\d)_(?=\d)/g, "")) : numberOf(value);
   return number === undefined || Number.isNaN(number) ? fallback : number;
@@ -165,6 +167,7 @@ export function sequenceFilters(apply: ApplyFilter): ReadonlyMap<string, Filter>
           args,
           kwargs,
         );
+        if (isUndefined(value)) fail(value);
         return sorted(mapping(value), sortKey(by === "value" ? 1 : 0, caseSensitive), reverse);
       },
     ],

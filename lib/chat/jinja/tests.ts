@@ -1,4 +1,5 @@
 import { integer, text } from "./arguments.js";
+import { str } from "./text.js";
 import { compare, contains, equal } from "./operators.js";
 import {
   type Value,
@@ -57,14 +58,8 @@ export const TESTS: ReadonlyMap<string, Test> = new Map<string, Test>([
   // Calling an Undefined fails, but Python's callable() says yes because it has a __call__.
   ["callable", (value) => typeof value === "function" || isUndefined(value)],
   ["sameas", (value, args) => Object.is(value, argument(args))],
-  [
-    "lower",
-    (value) => typeof value === "string" && /\p{Cased}/u.test(value) && value === value.toLowerCase(),
-  ],
-  [
-    "upper",
-    (value) => typeof value === "string" && /\p{Cased}/u.test(value) && value === value.toUpperCase(),
-  ],
+  ["lower", (value) => /\p{Cased}/u.test(str(value)) && str(value) === str(value).toLowerCase()],
+  ["upper", (value) => /\p{Cased}/u.test(str(value)) && str(value) === str(value).toUpperCase()],
   ["odd", (value) => remainder(value, 2) === 1],
   ["even", (value) => remainder(value, 2) === 0],
   ["divisibleby", (value, args) => remainder(value, integer("divisibleby", args[0])) === 0],

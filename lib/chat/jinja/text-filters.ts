@@ -41,7 +41,7 @@ function spaces(what: string, width: Value): string {
 function indent(value: Value, args: Value[], kwargs: Kwargs): string {
   const [width, first, blank] = bind("indent", ["width", "first", "blank"], args, kwargs);
   const indention = typeof width === "string" ? width : spaces("indent", width ?? 4);
-  const [head, ...lines] = splitLines(`${str(value)}\n`);
+  const [head, ...lines] = splitLines(`${text("indent", value)}\n`);
   const always = truthy(blank ?? false);
   const body = lines.map((line) => `\n${line !== "" || always ? indention : ""}${line}`);
   return (truthy(first ?? false) ? indention : "") + head + body.join("");
