@@ -11,13 +11,13 @@ export interface InputRow {
   text: string;
   /** What is wrong with the line itself. */
   malformed: string | undefined;
-  /** How much of the input has been read, from 0 to 1, where that is known. */
+  /** How much of the input is read with this row, from 0 to 1, where that is known. */
   fraction: number | undefined;
 }
 
 export async function* readRows(input: InputFile): AsyncGenerator<InputRow> {
-  for await (const { number, text } of readLines(input)) {
-    const fraction = input.fraction;
+  for await (const { number, text, end } of readLines(input)) {
+    const fraction = input.fraction(end);
     try {
       if (text === undefined) throw new Error("it is not valid UTF-8");
       const row: unknown = JSON.parse(text);

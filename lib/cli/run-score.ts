@@ -46,6 +46,7 @@ async function score(
   signal: AbortSignal,
 ): Promise<void> {
   await step.load({ signal, onProgress: (progress) => report.loading(progress) });
+  report.loaded();
   // Standard input may be silent for long.
   signal.addEventListener("abort", () => input.close(signal.reason as Error), { once: true });
   const scoreColumn = options.outputMappings?.score ?? "score";

@@ -25,6 +25,10 @@ export class ScoreReport {
         () => `downloading ${formatBytes(loaded)} of ${formatBytes(total)}`,
       );
     }
+  }
+
+  loaded(): void {
+    this.#progress.stop();
     this.#start = performance.now();
   }
 
@@ -51,14 +55,13 @@ export class ScoreReport {
   finish(): void {
     const { truncatedRows = 0, truncatedTokens = 0 } = this.#scoring ?? {};
     const lines = [
-      `Scored ${count(this.#rows - this.failed)} rows in ${formatDuration(this.#seconds())}: ${this.#speed()}`,
+      `Scored ${rows(this.#rows - this.failed)} in ${formatDuration(this.#seconds())}: ${this.#speed()}`,
     ];
-    if (truncatedRows > 0) {
-      lines.push(`${count(truncatedRows)} rows were truncated, by ${count(truncatedTokens)} tokens in all`);
-    }
+    if (truncatedRows > 0)
+      lines.push(`Truncated: ${rows(truncatedRows)}, by ${count(truncatedTokens)} tokens in all`);
     if (this.failed > 0) {
-      const more = this.failed > ERRORS_SHOWN ? `, of which the first ${ERRORS_SHOWN} are told above` : "";
-      lines.push(`${count(this.failed)} rows have no score but an error${more}`);
+      const shown = this.failed > ERRORS_SHOWN ? `; the first ${ERRORS_SHOWN} are told above` : "";
+      lines.push(`Without a score, with an error instead: ${rows(this.failed)}${shown}`);
     }
     process.stderr.write(`${lines.join("\n")}\n`);
   }
@@ -71,6 +74,10 @@ export class ScoreReport {
   #seconds(): number {
     return (performance.now() - this.#start) / 1000;
   }
+}
+
+function rows(value: number): string {
+  return `${count(value)} row${value === 1 ? "" : "s"}`;
 }
 
 function count(value: number): string {

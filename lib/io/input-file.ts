@@ -33,10 +33,13 @@ export class InputFile {
     }
   }
 
-  /** How much of the file has been read, from 0 to 1; undefined where its size is not known. */
-  get fraction(): number | undefined {
+  /**
+   * How much of the file lies before a position in its text, from 0 to 1; undefined where its size is not known. Of a
+   * compressed file, how much has been read.
+   */
+  fraction(position: number): number | undefined {
     if (this.#file === undefined || !this.#size) return undefined;
-    return this.#file.bytesRead / this.#size;
+    return (this.#stream === this.#file ? position : this.#file.bytesRead) / this.#size;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {

@@ -113,7 +113,7 @@ describe("score", () => {
     expect(rows[1]).not.toHaveProperty("instruction");
     expect(rows[6]).not.toHaveProperty("error");
     expect(stderr).toContain("Scored 2 rows");
-    expect(stderr).toContain("5 rows have no score");
+    expect(stderr).toContain("with an error instead: 5 rows");
   });
 
   it("maps columns", async () => {

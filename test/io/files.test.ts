@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { InputFile } from "#lib/io/input-file.js";
+import { readLines } from "#lib/io/lines.js";
 import { OutputFile } from "#lib/io/output-file.js";
 
 let directory: string;
@@ -39,11 +40,19 @@ describe("InputFile", () => {
     writeFileSync(`${path}.gz`, gzipSync("text"));
     for (const name of [path, `${path}.gz`]) {
       const file = await InputFile.open(name);
-      expect(file.fraction).toBe(0);
       let text = "";
       for await (const chunk of file) text += chunk.toString();
-      expect([text, file.fraction]).toEqual(["text", 1]);
+      expect([text, file.fraction(4)]).toEqual(["text", 1]);
     }
+  });
+
+  it("measures by the place in the text, however much was read ahead", async () => {
+    const path = join(directory, "rows.jsonl");
+    writeFileSync(path, "1234\n12\n");
+    const file = await InputFile.open(path);
+    const fractions: unknown[] = [];
+    for await (const { end } of readLines(file)) fractions.push(file.fraction(end));
+    expect(fractions).toEqual([5 / 8, 1]);
   });
 
   it("tells what is wrong when it is opened", async () => {

@@ -14,15 +14,15 @@ async function lines(...chunks: (string | Buffer)[]): Promise<Line[]> {
 describe("readLines", () => {
   it("numbers lines from 1 and counts the blank ones it leaves out", async () => {
     expect(await lines("a\n\n  \nb\n")).toEqual([
-      { number: 1, text: "a" },
-      { number: 4, text: "b" },
+      { number: 1, text: "a", end: 2 },
+      { number: 4, text: "b", end: 8 },
     ]);
   });
 
   it("takes a last line without an end, CRLF and a byte order mark", async () => {
     expect(await lines("\uFEFFa\r\nb")).toEqual([
-      { number: 1, text: "a" },
-      { number: 2, text: "b" },
+      { number: 1, text: "a", end: 6 },
+      { number: 2, text: "b", end: 7 },
     ]);
   });
 
@@ -34,9 +34,9 @@ describe("readLines", () => {
   it("reports a line that is not UTF-8 and reads on", async () => {
     const broken = Buffer.from([0x22, 0xff, 0xc3, 0x0a]);
     expect(await lines("a\n", broken, "ü\n")).toEqual([
-      { number: 1, text: "a" },
-      { number: 2, text: undefined },
-      { number: 3, text: "ü" },
+      { number: 1, text: "a", end: 2 },
+      { number: 2, text: undefined, end: 6 },
+      { number: 3, text: "ü", end: 9 },
     ]);
   });
 
