@@ -1,0 +1,49 @@
+#include "batch/batch_tensors.h"
+
+#include <ATen/ATen.h>
+
+#include <numeric>
+
+namespace reward_model_score {
+namespace {
+
+at::Tensor as_int64(const std::vector<int32_t>& values) {
+  auto tensor = at::empty({static_cast<int64_t>(values.size())}, at::kLong);
+  std::copy(values.begin(), values.end(), tensor.mutable_data_ptr<int64_t>());
+  return tensor;
+}
+
+}  // namespace
+
+BatchTensors batch_tensors(const PackedBatch& batch, c10::Device device) {
+  auto positions = at::empty({batch.tokens()}, at::kLong);
+  auto segments = at::empty({batch.segments(), 4}, at::kInt);
+  auto* position = positions.mutable_data_ptr<int64_t>();
+  auto* const table = segments.mutable_data_ptr<int32_t>();
+  int32_t start = 0;
+  for (int64_t s = 0; s < batch.segments(); ++s) {
+    const auto length = batch.lengths[s];
+    const auto parent = batch.parents[s];
+    const auto first = parent < 0 ? 0 : table[4 * parent + 3] + table[4 * parent + 1];
+    auto* row = table + 4 * s;
+    row[0] = start;
+    row[1] = length;
+    row[2] = parent;
+    row[3] = first;
+    std::iota(position + start, position + start + length, static_cast<int64_t>(first));
+    start += length;
+  }
+  const auto pooled = as_int64(batch.pooled);
+  const auto gates = as_int64(batch.gates);
+  BatchTensors tensors;
+  tensors.insert("ids", as_int64(batch.ids).to(device));
+  tensors.insert("positions", positions.to(device));
+  tensors.insert("segments", segments.to(device));
+  tensors.insert("row_lengths", as_int64(batch.row_lengths).to(device));
+  tensors.insert("pooled", pooled.to(device));
+  tensors.insert("gates", gates.to(device));
+  tensors.insert("keep", at::cat({pooled, gates}).to(device));
+  return tensors;
+}
+
+}  // namespace reward_model_score

@@ -1,0 +1,80 @@
+#include "program/op_library.h"
+
+#include "error.h"
+#include "ops/packed_linear.h"
+
+namespace reward_model_score {
+namespace {
+
+using torch::jit::CompilationUnit;
+
+constexpr char kFusedNamespace[] = "reward_model_score::";
+// Qualified as Python's own types are, so that an archive that holds the functions loads there.
+constexpr char kReferencePrefix[] = "__torch__.reward_model_score";
+
+class OpResolver : public torch::jit::Resolver {
+ public:
+  OpResolver(OpSet ops, c10::TypePtr weight_type, std::weak_ptr<CompilationUnit> unit)
+      : ops_(ops), weight_type_(std::move(weight_type)), unit_(std::move(unit)) {}
+
+  std::shared_ptr<torch::jit::SugaredValue> resolveValue(const std::string& name,
+                                                         torch::jit::GraphFunction& /*caller*/,
+                                                         const torch::jit::SourceRange& /*range*/) override {
+    if (name == "torch") return std::make_shared<torch::jit::BuiltinModule>("aten");
+    if (ops_ == OpSet::kFused) {
+      const auto symbol = c10::Symbol::fromQualString(kFusedNamespace + name);
+      if (!torch::jit::getAllOperatorsFor(symbol).empty()) {
+        return std::make_shared<torch::jit::BuiltinFunction>(symbol, std::nullopt);
+      }
+    }
+    if (const auto unit = unit_.lock()) {
+      if (auto* function = unit->find_function(c10::QualifiedName(kReferencePrefix, name))) {
+        return std::make_shared<torch::jit::FunctionValue>(function);
+      }
+    }
+    return nullptr;
+  }
+
+  c10::TypePtr resolveType(const std::string& name, const torch::jit::SourceRange& /*range*/) override {
+    return name == "W" ? weight_type_ : nullptr;
+  }
+
+ private:
+  OpSet ops_;
+  c10::TypePtr weight_type_;
+  // The unit owns functions that were compiled with this resolver; owning it back would leak both.
+  std::weak_ptr<CompilationUnit> unit_;
+};
+
+c10::TypePtr reference_weight_type() {
+  return c10::TupleType::create({c10::TensorType::get(), c10::OptionalType::ofTensor()});
+}
+
+c10::TypePtr fused_weight_type() {
+  return torch::getCustomClass("__torch__.torch.classes.reward_model_score.PackedLinear");
+}
+
+}  // namespace
+
+c10::IValue OpLibrary::weight(const at::Tensor& weight, const std::optional<at::Tensor>& bias) const {
+  if (ops_ == OpSet::kFused) return c10::make_intrusive<PackedLinear>(weight, bias);
+  return c10::ivalue::Tuple::create(c10::IValue(weight), bias ? c10::IValue(*bias) : c10::IValue());
+}
+
+OpLibrary::OpLibrary(OpSet ops, const std::string& reference)
+    : ops_(ops),
+      weight_type_(ops == OpSet::kFused ? fused_weight_type() : reference_weight_type()),
+      unit_(std::make_shared<CompilationUnit>()),
+      resolver_(std::make_shared<OpResolver>(ops, weight_type_, unit_)) {
+  try {
+    // Reference ops take reference weights whatever the program is compiled against.
+    unit_->define(c10::QualifiedName(kReferencePrefix), reference,
+                  std::make_shared<OpResolver>(OpSet::kReference, reference_weight_type(), unit_),
+                  /*self=*/nullptr);
+  } catch (const c10::Error& error) {
+    throw Error("ERR_MODEL_CONFIG",
+                std::string("The reference ops do not compile: ") + error.what_without_backtrace());
+  }
+}
+
+}  // namespace reward_model_score

@@ -1,0 +1,117 @@
+#include "program/program_export.h"
+
+#include <filesystem>
+#include <sstream>
+#include <unordered_map>
+
+#include "error.h"
+#include "program/stage_builder.h"
+
+namespace reward_model_score {
+namespace {
+
+constexpr char kModulePrefix[] = "__torch__.reward_model_score.";
+
+// Packs a padded batch; padding may be on either side.
+constexpr char kPack[] = R"(def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    picked = self.pooling.forward(input_ids, attention_mask)
+    mask = attention_mask != 0
+    lengths = mask.sum(1)
+    starts = lengths.cumsum(0) - lengths
+    within = mask.to(torch.int64).cumsum(1) - 1
+    packed = within + starts.unsqueeze(1)
+    pooled = packed.gather(1, picked[0].unsqueeze(1)).squeeze(1)
+    gates = picked[1]
+    if gates.numel() > 0:
+        gates = packed.gather(1, gates.unsqueeze(1)).squeeze(1)
+    no_parent = torch.full_like(starts, -1)
+    segments = torch.stack([starts, lengths, no_parent, torch.zeros_like(starts)], 1).to(torch.int32)
+    batch: Dict[str, Tensor] = {
+        "ids": input_ids.masked_select(mask),
+        "positions": within.masked_select(mask),
+        "segments": segments,
+        "row_lengths": lengths,
+        "pooled": pooled,
+        "gates": gates,
+        "keep": torch.cat([pooled, gates]),
+    }
+    x = torch.empty([0], device=input_ids.device)
+)";
+
+// Modules named as in the checkpoint: "model.layers.0" is a child of a child.
+class ModuleTree {
+ public:
+  explicit ModuleTree(const OpLibrary& library) : library_(library), root_(container("Program")) {}
+
+  torch::jit::Module& root() { return root_; }
+
+  // Returns the expression that refers to the module in the source of the root's methods.
+  std::string add(const std::string& name, const torch::jit::Module& module) {
+    std::istringstream path(name);
+    std::vector<std::string> parts;
+    for (std::string part; std::getline(path, part, '.');) parts.push_back(part);
+    torch::jit::Module parent = root_;
+    std::string expression = "self";
+    for (size_t i = 0; i < parts.size(); ++i) {
+      expression = "getattr(" + expression + ", \"" + parts[i] + "\")";
+      if (i + 1 == parts.size()) {
+        parent.register_module(parts[i], module);
+      } else {
+        auto [child, inserted] = containers_.try_emplace(expression, parent);
+        if (inserted) {
+          child->second = container("Modules");
+          parent.register_module(parts[i], child->second);
+        }
+        parent = child->second;
+      }
+    }
+    return expression;
+  }
+
+ private:
+  torch::jit::Module container(const std::string& name) const {
+    return torch::jit::Module(c10::QualifiedName(kModulePrefix + name), library_.unit(), /*shouldMangle=*/true);
+  }
+
+  const OpLibrary& library_;
+  torch::jit::Module root_;
+  std::unordered_map<std::string, torch::jit::Module> containers_;
+};
+
+void save(const torch::jit::Module& module, const std::string& output,
+          const std::map<std::string, std::string>& extra_files) {
+  const std::filesystem::path target(output);
+  auto partial = target;
+  partial += ".incomplete";
+  try {
+    module.save(partial.string(), {extra_files.begin(), extra_files.end()});
+    std::filesystem::rename(partial, target);
+  } catch (const std::exception& error) {
+    std::error_code ignored;
+    std::filesystem::remove(partial, ignored);
+    const auto* libtorch = dynamic_cast<const c10::Error*>(&error);
+    throw Error("ERR_IO",
+                "Cannot write " + output + ": " + (libtorch != nullptr ? libtorch->what_without_backtrace() : error.what()),
+                {{"path", output}});
+  }
+}
+
+}  // namespace
+
+void export_program(const ProgramSpec& spec, const ModuleSource& pooling, const Checkpoint& checkpoint,
+                    at::ScalarType dtype, const std::string& output, const Progress& progress) {
+  const OpLibrary library(OpSet::kReference, spec.reference);
+  const auto built = build_stages(spec, checkpoint, dtype, at::kCPU, library, progress);
+  ModuleTree tree(library);
+  StageCompiler compiler(library);
+  tree.add("pooling", compiler.compile("pooling", pooling.source, constants_of(pooling)));
+  std::string source = kPack;
+  for (const auto& stage : built.stages) {
+    source += "    x = " + tree.add(stage.name, stage.module) + ".forward(x, batch)\n";
+  }
+  source += "    return x\n";
+  tree.root().define(source, library.resolver());
+  save(tree.root(), output, spec.extra_files);
+}
+
+}  // namespace reward_model_score

@@ -1,0 +1,62 @@
+// engine-test.node: the engine's own binding and, for tests only, TorchScript snippets run on given tensors. Both are in
+// one addon because a process can register the custom ops only once.
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+
+#include "addon/addon.h"
+#include "addon/error_class.h"
+#include "engine/failure.h"
+#include "program/op_library.h"
+#include "testing/values.h"
+
+namespace reward_model_score {
+namespace {
+
+// compile(source, {ops, reference}) → (name, ...args) => result; the source may use the op vocabulary and the type `W`.
+Napi::Value compile(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const std::string source = info[0].ToString();
+  const auto options = info[1].As<Napi::Object>();
+  const auto ops = options.Get("ops").ToString().Utf8Value() == "fused" ? OpSet::kFused : OpSet::kReference;
+  const std::string reference = options.Get("reference").ToString();
+  auto library = std::make_shared<OpLibrary>(ops, reference);
+  auto failure = fence("cpu", [&] {
+    library->unit()->define(c10::QualifiedName("test"), source, library->resolver(), /*self=*/nullptr);
+  });
+  if (failure) throw_error(env, *failure);
+
+  auto run = [library](const Napi::CallbackInfo& info) -> Napi::Value {
+    Napi::Env env = info.Env();
+    Napi::Value result;
+    auto failure = fence("cpu", [&] {
+      c10::InferenceMode inference;
+      const std::string name = info[0].ToString();
+      std::vector<c10::IValue> arguments;
+      for (size_t i = 1; i < info.Length(); ++i) arguments.push_back(to_ivalue(info[i], *library));
+      auto& function = library->unit()->get_function(c10::QualifiedName("test", name));
+      result = from_ivalue(env, function(std::move(arguments)));
+    });
+    if (failure) throw_error(env, *failure);
+    return result;
+  };
+  return Napi::Function::New(env, run, "run");
+}
+
+void set_threads(const Napi::CallbackInfo& info) { at::set_num_threads(info[0].ToNumber().Int32Value()); }
+
+Napi::Value threads(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), at::get_num_threads());
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  register_binding(env, exports);
+  exports.Set("compile", Napi::Function::New(env, compile, "compile"));
+  exports.Set("setThreads", Napi::Function::New(env, set_threads, "setThreads"));
+  exports.Set("threads", Napi::Function::New(env, threads, "threads"));
+  return exports;
+}
+
+NODE_API_MODULE(engine_test, init)
+
+}  // namespace
+}  // namespace reward_model_score

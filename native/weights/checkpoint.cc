@@ -1,0 +1,51 @@
+#include "weights/checkpoint.h"
+
+#include "error.h"
+
+namespace reward_model_score {
+namespace {
+
+bool starts_with(const MappedFile& file, std::string_view magic) {
+  return file.size() >= magic.size() && std::string_view(file.data(), magic.size()) == magic;
+}
+
+// By the name first: the length in front of a safetensors header can look like another format's magic number.
+std::vector<StoredTensor> read_file(const MappedFile& file) {
+  if (file.path().ends_with(".safetensors")) return read_safetensors(file);
+  if (starts_with(file, "PK\x03\x04")) return read_torch_zip(file);
+  // The first pickle of the old format is this number.
+  if (starts_with(file, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")) {
+    throw Error("ERR_NOT_SUPPORTED",
+                file.path() + " is in the format that torch.save wrote before version 1.6. Load it in Python and save "
+                              "it again, best as safetensors.",
+                {{"feature", "torch.save before 1.6"}});
+  }
+  refuse_file(file.path(), "it is neither a .safetensors file nor one that torch.save wrote");
+}
+
+}  // namespace
+
+Checkpoint::Checkpoint(const std::vector<std::string>& paths) {
+  for (const auto& path : paths) {
+    files_.emplace_back(path);
+    for (auto& tensor : read_file(files_.back())) {
+      tensor.file = static_cast<int>(files_.size()) - 1;
+      tensors_.push_back(std::move(tensor));
+    }
+  }
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    const auto [found, inserted] = by_name_.emplace(tensors_[i].name, i);
+    if (!inserted) {
+      refuse_file(file(tensors_[i]).path(),
+                  "tensor " + tensors_[i].name + " is also in " + file(tensors_[found->second]).path(),
+                  tensors_[i].name);
+    }
+  }
+}
+
+const StoredTensor* Checkpoint::find(const std::string& name) const {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : &tensors_[found->second];
+}
+
+}  // namespace reward_model_score

@@ -1,0 +1,283 @@
+// The pickle protocol is documented in CPython's Lib/pickletools.py.
+#include "weights/pickle.h"
+
+#include <cstring>
+#include <iterator>
+#include <memory>
+#include <stdexcept>
+#include <unordered_map>
+#include <variant>
+
+namespace reward_model_score {
+namespace {
+
+// Shared, because a pickle can refer to one text any number of times.
+using Text = std::shared_ptr<const std::string>;
+
+constexpr size_t kMostDimensions = 32;
+
+struct None {};
+struct Mark {};
+struct Global {
+  std::string name;  // "torch._utils._rebuild_tensor_v2"
+};
+struct Storage {
+  std::string type;
+  std::string key;
+  int64_t elements;
+};
+
+struct Container;
+// Containers belong to the reader, so that a pickle that nests them deeply or in a circle harms nobody.
+using Value = std::variant<None, Mark, bool, int64_t, double, Text, Global, Storage, PickledTensor, Container*>;
+
+struct Container {
+  enum class Kind { kTuple, kList, kDict } kind;
+  std::vector<Value> items;  // keys and values in turn for a dict
+};
+
+[[noreturn]] void refuse(const std::string& what) { throw std::runtime_error(what); }
+
+class Reader {
+ public:
+  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
+
+  std::vector<PickledTensor> read() {
+    while (step()) {
+    }
+    const auto* dict = std::get_if<Container*>(&top());
+    if (dict == nullptr || (*dict)->kind != Container::Kind::kDict) refuse("its pickle is not a dict of tensors");
+    std::vector<PickledTensor> tensors;
+    const auto& items = (*dict)->items;
+    for (size_t i = 0; i < items.size(); i += 2) {
+      const auto* name = std::get_if<Text>(&items[i]);
+      const auto* tensor = std::get_if<PickledTensor>(&items[i + 1]);
+      if (name == nullptr || tensor == nullptr) continue;
+      tensors.push_back(*tensor);
+      tensors.back().name = **name;
+    }
+    return tensors;
+  }
+
+ private:
+  // Runs one opcode; false after the last.
+  bool step() {
+    const auto opcode = number<uint8_t>();
+    switch (opcode) {
+      case 0x80: number<uint8_t>(); return true;                 // PROTO
+      case 0x95: number<uint64_t>(); return true;                // FRAME
+      case '.': return false;                                    // STOP
+      case '(': push(Mark{}); return true;                       // MARK
+      case 'N': push(None{}); return true;                       // NONE
+      case 0x88: push(true); return true;                        // NEWTRUE
+      case 0x89: push(false); return true;                       // NEWFALSE
+      case 'J': push(int64_t{number<int32_t>()}); return true;   // BININT
+      case 'K': push(int64_t{number<uint8_t>()}); return true;   // BININT1
+      case 'M': push(int64_t{number<uint16_t>()}); return true;  // BININT2
+      case 0x8a: push(long_integer()); return true;              // LONG1
+      case 'G': take(8); push(0.0); return true;                 // BINFLOAT: no tensor depends on one
+      case 'X': push(text(number<uint32_t>())); return true;   // BINUNICODE
+      case 0x8c: push(text(number<uint8_t>())); return true;   // SHORT_BINUNICODE
+      case ')': push_container(Container::Kind::kTuple, {}); return true;   // EMPTY_TUPLE
+      case ']': push_container(Container::Kind::kList, {}); return true;    // EMPTY_LIST
+      case '}': push_container(Container::Kind::kDict, {}); return true;    // EMPTY_DICT
+      case 't': push_container(Container::Kind::kTuple, pop_to_mark()); return true;  // TUPLE
+      case 0x85: case 0x86: case 0x87:                                                // TUPLE1, 2, 3
+        push_container(Container::Kind::kTuple, pop_many(opcode - 0x84));
+        return true;
+      case 'a': append(Container::Kind::kList, pop_many(1)); return true;    // APPEND
+      case 'e': append(Container::Kind::kList, pop_to_mark()); return true;  // APPENDS
+      case 's': append(Container::Kind::kDict, pop_many(2)); return true;    // SETITEM
+      case 'u': append(Container::Kind::kDict, pop_to_mark()); return true;  // SETITEMS
+      case 'c': global(); return true;                                       // GLOBAL
+      case 0x93: stack_global(); return true;                                // STACK_GLOBAL
+      case 'R': reduce(); return true;                                       // REDUCE
+      case 'b': build(); return true;                                        // BUILD
+      case 'Q': persistent(); return true;                                   // BINPERSID
+      case 'q': memo_[number<uint8_t>()] = top(); return true;               // BINPUT
+      case 'r': memo_[number<uint32_t>()] = top(); return true;              // LONG_BINPUT
+      case 0x94: { const auto next = memo_.size(); memo_[next] = top(); return true; }  // MEMOIZE
+      case 'h': push(remembered(number<uint8_t>())); return true;   // BINGET
+      case 'j': push(remembered(number<uint32_t>())); return true;  // LONG_BINGET
+      default: refuse("its pickle holds the opcode " + std::to_string(opcode) + ", which no state dict needs");
+    }
+  }
+
+  std::string_view take(size_t count) {
+    if (count > bytes_.size()) refuse("its pickle ends early");
+    const auto taken = bytes_.substr(0, count);
+    bytes_.remove_prefix(count);
+    return taken;
+  }
+
+  template <typename T>
+  T number() {
+    T value;
+    std::memcpy(&value, take(sizeof(T)).data(), sizeof(T));
+    return value;
+  }
+
+  Text text(size_t length) { return std::make_shared<const std::string>(take(length)); }
+
+  std::string line() {
+    const auto end = bytes_.find('\n');
+    if (end == std::string_view::npos) refuse("its pickle ends early");
+    std::string text(take(end));
+    take(1);
+    return text;
+  }
+
+  int64_t long_integer() {
+    const auto digits = take(number<uint8_t>());
+    if (digits.size() > 8) refuse("its pickle holds an integer of " + std::to_string(digits.size()) + " bytes");
+    // Two's complement, little endian, as short as it goes.
+    uint64_t value = !digits.empty() && (digits.back() & 0x80) != 0 ? ~uint64_t{0} : 0;
+    std::memcpy(&value, digits.data(), digits.size());
+    return static_cast<int64_t>(value);
+  }
+
+  void push(Value value) { stack_.push_back(std::move(value)); }
+
+  Value& top() {
+    if (stack_.empty()) refuse("its pickle takes from an empty stack");
+    return stack_.back();
+  }
+
+  Value pop() {
+    Value value = std::move(top());
+    stack_.pop_back();
+    return value;
+  }
+
+  template <typename T>
+  T pop_as(const char* what) {
+    Value value = pop();
+    auto* typed = std::get_if<T>(&value);
+    if (typed == nullptr) refuse(std::string("its pickle has something else where it needs ") + what);
+    return std::move(*typed);
+  }
+
+  std::vector<Value> pop_many(size_t count) {
+    if (stack_.size() < count) refuse("its pickle takes from an empty stack");
+    std::vector<Value> values(std::make_move_iterator(stack_.end() - static_cast<ptrdiff_t>(count)),
+                              std::make_move_iterator(stack_.end()));
+    stack_.resize(stack_.size() - count);
+    return values;
+  }
+
+  std::vector<Value> pop_to_mark() {
+    size_t count = 0;
+    while (count < stack_.size() && !std::holds_alternative<Mark>(stack_[stack_.size() - 1 - count])) ++count;
+    auto values = pop_many(count);
+    pop();
+    return values;
+  }
+
+  void push_container(Container::Kind kind, std::vector<Value> items) {
+    containers_.push_back(std::make_unique<Container>(Container{kind, std::move(items)}));
+    push(containers_.back().get());
+  }
+
+  void append(Container::Kind kind, std::vector<Value> items) {
+    auto** container = std::get_if<Container*>(&top());
+    if (container == nullptr || (*container)->kind != kind || (kind == Container::Kind::kDict && items.size() % 2 != 0)) {
+      refuse("its pickle appends to something that takes no items");
+    }
+    auto& target = (*container)->items;
+    target.insert(target.end(), std::make_move_iterator(items.begin()), std::make_move_iterator(items.end()));
+  }
+
+  const Value& remembered(size_t key) {
+    const auto found = memo_.find(key);
+    if (found == memo_.end()) refuse("its pickle refers to something that it has not defined");
+    return found->second;
+  }
+
+  void global() {
+    auto module = line();
+    push(Global{module + "." + line()});
+  }
+
+  void stack_global() {
+    const auto name = pop_as<Text>("a name");
+    push(Global{*pop_as<Text>("a module") + "." + *name});
+  }
+
+  std::vector<Value>& pop_tuple() {
+    auto* container = pop_as<Container*>("a tuple");
+    if (container->kind != Container::Kind::kTuple) refuse("its pickle has something else where it needs a tuple");
+    return container->items;
+  }
+
+  void reduce() {
+    auto& arguments = pop_tuple();
+    const auto callee = pop_as<Global>("a class").name;
+    if (callee == "collections.OrderedDict" && arguments.empty()) {
+      push_container(Container::Kind::kDict, {});
+    } else if (callee == "torch._utils._rebuild_tensor_v2" && arguments.size() >= 4) {
+      push(rebuild_tensor(arguments));
+    } else if (callee == "torch._utils._rebuild_parameter" && !arguments.empty() &&
+               std::holds_alternative<PickledTensor>(arguments[0])) {
+      push(Value(arguments[0]));
+    } else {
+      refuse("its pickle makes a " + callee + ", which is no part of a state dict");
+    }
+  }
+
+  static std::vector<int64_t> integers(const Value& value) {
+    auto* const* container = std::get_if<Container*>(&value);
+    std::vector<int64_t> result;
+    bool valid = container != nullptr && (*container)->items.size() <= kMostDimensions;
+    if (valid) {
+      for (const auto& item : (*container)->items) {
+        const auto* integer = std::get_if<int64_t>(&item);
+        valid = valid && integer != nullptr;
+        if (valid) result.push_back(*integer);
+      }
+    }
+    if (!valid) refuse("its pickle describes a tensor without a shape");
+    return result;
+  }
+
+  static PickledTensor rebuild_tensor(const std::vector<Value>& arguments) {
+    const auto* storage = std::get_if<Storage>(&arguments[0]);
+    const auto* offset = std::get_if<int64_t>(&arguments[1]);
+    if (storage == nullptr || offset == nullptr) refuse("its pickle describes a tensor without a storage");
+    return {"",      storage->type,          storage->key,          storage->elements,
+            *offset, integers(arguments[2]), integers(arguments[3])};
+  }
+
+  // A state dict carries its version as the state of its OrderedDict; nothing else has a state.
+  void build() {
+    pop();
+    const auto* target = std::get_if<Container*>(&top());
+    if (target == nullptr || (*target)->kind != Container::Kind::kDict) {
+      refuse("its pickle sets the state of something that is no dict");
+    }
+  }
+
+  // ("storage", torch.FloatStorage, key, device, elements)
+  void persistent() {
+    const auto& id = pop_tuple();
+    const auto* kind = id.size() == 5 ? std::get_if<Text>(&id[0]) : nullptr;
+    if (kind == nullptr || **kind != "storage") refuse("its pickle refers to something that is no storage");
+    const auto* type = std::get_if<Global>(&id[1]);
+    const auto* key = std::get_if<Text>(&id[2]);
+    const auto* elements = std::get_if<int64_t>(&id[4]);
+    if (type == nullptr || key == nullptr || elements == nullptr || *elements < 0) {
+      refuse("its pickle describes a storage that it does not name");
+    }
+    push(Storage{type->name.substr(type->name.rfind('.') + 1), **key, *elements});
+  }
+
+  std::string_view bytes_;
+  std::vector<Value> stack_;
+  std::vector<std::unique_ptr<Container>> containers_;
+  std::unordered_map<size_t, Value> memo_;
+};
+
+}  // namespace
+
+std::vector<PickledTensor> read_state_dict_pickle(std::string_view pickle) { return Reader(pickle).read(); }
+
+}  // namespace reward_model_score

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace reward_model_score {
+
+// A tensor as the pickle of torch.save describes it: a strided view of a storage that lies in a record of its own.
+struct PickledTensor {
+  std::string name;
+  std::string storage_class;  // "FloatStorage"
+  std::string record;         // key of the storage
+  int64_t storage_elements = 0;
+  int64_t offset = 0;  // in elements
+  std::vector<int64_t> shape;
+  std::vector<int64_t> strides;
+};
+
+// Reads the tensors of a pickled state dict (a dict from names to tensors or parameters; other entries are skipped).
+// It knows the few opcodes and classes that torch.save writes for one and never calls anything that the pickle names.
+// Throws std::runtime_error that says what else it found.
+std::vector<PickledTensor> read_state_dict_pickle(std::string_view pickle);
+
+}  // namespace reward_model_score

@@ -1,0 +1,145 @@
+// torch.save's zip format: "data.pkl" describes the tensors, "data/<key>" holds each storage, uncompressed.
+#include <ATen/ops/from_blob.h>
+#include <c10/util/safe_numerics.h>
+#include <caffe2/serialize/inline_container.h>
+
+#include <cstring>
+#include <stdexcept>
+
+#include "error.h"
+#include "weights/pickle.h"
+#include "weights/stored_tensor.h"
+
+namespace reward_model_score {
+namespace {
+
+class MappedReader : public caffe2::serialize::ReadAdapterInterface {
+ public:
+  explicit MappedReader(const MappedFile& file) : file_(file) {}
+  size_t size() const override { return file_.size(); }
+  size_t read(uint64_t position, void* buffer, size_t count, const char* /*what*/) const override {
+    if (position > file_.size()) return 0;
+    const auto available = std::min<size_t>(count, file_.size() - position);
+    std::memcpy(buffer, file_.data() + position, available);
+    return available;
+  }
+
+ private:
+  const MappedFile& file_;
+};
+
+std::string dtype_of(const std::string& storage_class) {
+  static constexpr const char* kClasses[][2] = {
+      {"FloatStorage", "F32"}, {"BFloat16Storage", "BF16"}, {"HalfStorage", "F16"}, {"DoubleStorage", "F64"},
+      {"LongStorage", "I64"},  {"IntStorage", "I32"},       {"ShortStorage", "I16"}, {"CharStorage", "I8"},
+      {"ByteStorage", "U8"},   {"BoolStorage", "BOOL"},
+  };
+  for (const auto& [name, dtype] : kClasses) {
+    if (storage_class == name) return dtype;
+  }
+  return storage_class;
+}
+
+class TorchZip {
+ public:
+  explicit TorchZip(const MappedFile& file) : file_(file), zip_(std::make_shared<MappedReader>(file)) {}
+
+  std::vector<StoredTensor> read() {
+    if (zip_.hasRecord("byteorder")) {
+      const auto [bytes, size] = zip_.getRecord("byteorder");
+      if (std::string_view(static_cast<const char*>(bytes.get()), size) != "little") {
+        throw Error("ERR_NOT_SUPPORTED", file_.path() + " was saved on a big endian machine. Save it again on another.",
+                    {{"feature", "big endian checkpoints"}});
+      }
+    }
+    const auto [pickle, size] = zip_.getRecord("data.pkl");
+    std::vector<StoredTensor> tensors;
+    for (auto& pickled : read_state_dict_pickle({static_cast<const char*>(pickle.get()), size})) {
+      tensors.push_back(bind(std::move(pickled)));
+    }
+    if (tensors.empty()) throw std::runtime_error("it holds no tensors");
+    return tensors;
+  }
+
+ private:
+  [[noreturn]] void refuse(const PickledTensor& tensor, const std::string& what) const {
+    refuse_file(file_.path(), "tensor " + tensor.name + " " + what, tensor.name);
+  }
+
+  StoredTensor bind(PickledTensor pickled) {
+    StoredTensor tensor;
+    tensor.dtype = dtype_of(pickled.storage_class);
+    if (const auto type = scalar_type(tensor.dtype)) {
+      check_view(pickled, c10::elementSize(*type));
+      auto* bytes = const_cast<char*>(storage(pickled));
+      tensor.data = at::from_blob(bytes + static_cast<size_t>(pickled.offset) * c10::elementSize(*type), pickled.shape,
+                                  pickled.strides, *type);
+    }
+    tensor.name = std::move(pickled.name);
+    tensor.shape = std::move(pickled.shape);
+    return tensor;
+  }
+
+  // The view lies inside its storage, and the storage inside its record.
+  void check_view(const PickledTensor& pickled, size_t element) {
+    const auto record = "data/" + pickled.record;
+    if (!zip_.hasRecord(record)) refuse(pickled, "has no data in the file");
+    uint64_t bytes;
+    if (c10::mul_overflows(static_cast<uint64_t>(pickled.storage_elements), static_cast<uint64_t>(element), &bytes) ||
+        bytes > zip_.getRecordSize(record)) {
+      refuse(pickled, "needs more bytes than the file holds for it");
+    }
+    bool valid = pickled.shape.size() == pickled.strides.size() && pickled.offset >= 0;
+    auto last = static_cast<uint64_t>(pickled.offset);
+    uint64_t extent = element;
+    bool empty = false;
+    for (size_t i = 0; valid && i < pickled.shape.size(); ++i) {
+      const auto size = pickled.shape[i];
+      const auto stride = pickled.strides[i];
+      uint64_t reach;
+      valid = size >= 0 && stride >= 0 &&
+              !c10::mul_overflows(extent, static_cast<uint64_t>(std::max<int64_t>(size, 1)), &extent) &&
+              extent >> 62 == 0 &&
+              !c10::mul_overflows(static_cast<uint64_t>(std::max<int64_t>(size, 1) - 1), static_cast<uint64_t>(stride),
+                                  &reach) &&
+              !c10::add_overflows(last, reach, &last);
+      empty = empty || size == 0;
+    }
+    if (!valid || (!empty && last >= static_cast<uint64_t>(pickled.storage_elements)) ||
+        pickled.offset > pickled.storage_elements) {
+      refuse(pickled, "reaches outside its storage");
+    }
+  }
+
+  const char* storage(const PickledTensor& pickled) {
+    const auto record = "data/" + pickled.record;
+    const auto header = zip_.getRecordHeaderOffset(record);
+    const auto begin = zip_.getRecordOffset(record);
+    const auto size = zip_.getRecordSize(record);
+    if (begin > file_.size() || size > file_.size() - begin) refuse(pickled, "lies outside the file");
+    // Local file header of the zip format: the compression method is at byte 8.
+    uint16_t method;
+    std::memcpy(&method, file_.data() + header + 8, sizeof(method));
+    if (method != 0) refuse(pickled, "is compressed, which torch.save never does");
+    return file_.data() + begin;
+  }
+
+  const MappedFile& file_;
+  caffe2::serialize::PyTorchStreamReader zip_;
+};
+
+}  // namespace
+
+std::vector<StoredTensor> read_torch_zip(const MappedFile& file) {
+  try {
+    return TorchZip(file).read();
+  } catch (const Error&) {
+    throw;
+  } catch (const c10::Error& error) {
+    refuse_file(file.path(), error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    refuse_file(file.path(), error.what());
+  }
+}
+
+}  // namespace reward_model_score
