@@ -36,7 +36,7 @@
     {
       "target_name": "engine",
       "sources": ["<!@(node -p \"require('./native/sources.json').engine.join(' ')\")"],
-      "include_dirs": ["<(libtorch)/include", "<(libtorch)/include/torch/csrc/api/include"],
+      "include_dirs": ["<(libtorch)/include", "<(libtorch)/include/torch/csrc/api/include", "node_modules/@nozbe/simdjson/src"],
       "conditions": [
         ["OS=='win'", {
           "libraries": ["<(libtorch)/lib/torch_cpu.lib", "<(libtorch)/lib/c10.lib"]

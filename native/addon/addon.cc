@@ -6,11 +6,9 @@
 #include "engine/process_exit.h"
 #include "engine/threads.h"
 
-namespace {
+namespace reward_model_score {
 
-using namespace reward_model_score;
-
-Napi::Object init(Napi::Env env, Napi::Object exports) {
+Napi::Object register_binding(Napi::Env env, Napi::Object exports) {
   if (auto failure = fence("cpu", [] {
         use_single_interop_thread();
         stop_threads_at_exit();
@@ -22,9 +20,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_error_class(env, exports);
   register_runtime_info(env, exports);
   register_load_archive(env, exports);
+  register_open_checkpoint(env, exports);
+  register_load_program(env, exports);
   return exports;
 }
 
-}  // namespace
-
-NODE_API_MODULE(engine, init)
+}  // namespace reward_model_score

@@ -22,6 +22,7 @@ class Instance {
   // RewardModelScoreError of the JavaScript side, given by initialize().
   Napi::FunctionReference error_class;
   Napi::FunctionReference model_class;
+  Napi::FunctionReference checkpoint_class;
   // Listeners of the loads that are running, by the load's number: engine threads hold only the number.
   std::unordered_map<uint64_t, Napi::FunctionReference> progress_listeners;
   uint64_t next_listener = 0;

@@ -1,20 +1,12 @@
 #include "addon/addon.h"
 #include "addon/load_model.h"
+#include "addon/dtype.h"
 #include "addon/request.h"
 #include "engine/device.h"
 #include "program/archive.h"
 
 namespace reward_model_score {
 namespace {
-
-std::optional<at::ScalarType> read_dtype(const std::string& name) {
-  if (name == "auto") return std::nullopt;
-  if (name == "float32") return at::kFloat;
-  if (name == "bfloat16") return at::kBFloat16;
-  if (name == "float16") return at::kHalf;
-  throw Error("ERR_INVALID_OPTION", "dtype is \"" + name + "\"; use auto, float32, bfloat16 or float16.",
-              {{"option", std::string("torchDtype")}});
-}
 
 Napi::Value load_archive_promise(const Napi::CallbackInfo& info) {
   const auto object = info[0].ToObject();

@@ -1,9 +1,11 @@
 #include "addon/addon.h"
 #include "addon/checkpoint.h"
 #include "addon/load_model.h"
-#include "addon/options.h"
+#include "addon/dtype.h"
 #include "addon/program_spec.h"
 #include "addon/request.h"
+#include "engine/device.h"
+#include "engine/interrupt.h"
 #include "error.h"
 #include "program/builtin_program.h"
 #include "program/program_export.h"
@@ -34,7 +36,7 @@ c10::Device read_single_device(const Napi::Object& device_map) {
   std::optional<c10::Device> device;
   const auto names = device_map.GetPropertyNames();
   for (uint32_t i = 0; i < names.Length(); ++i) {
-    const auto next = read_device(device_map.Get(names.Get(i)).ToString());
+    const auto next = find_device(device_map.Get(names.Get(i)).ToString());
     if (device && *device != next) {
       throw Error("ERR_NOT_SUPPORTED", "This build runs a model on one device; the device map names several.",
                   {{"feature", "device maps over several devices"}});
@@ -74,7 +76,7 @@ Napi::Value export_program_promise(const Napi::CallbackInfo& info) {
     return reject(info.Env(), *failure);
   }
   auto work = [source, pooling, output]() -> MakeValue {
-    export_program(source->spec, pooling, *source->checkpoint, source->dtype, output, [](double) {});
+    export_program(source->spec, pooling, *source->checkpoint, source->dtype, output, [](double) { check_interrupt(); });
     return [](Napi::Env env) { return env.Undefined(); };
   };
   return send_request(info.Env(), {EngineThread::of("cpu"), nullptr, false, std::move(work)});

@@ -71,9 +71,8 @@ OpLibrary::OpLibrary(OpSet ops, const std::string& reference)
     unit_->define(c10::QualifiedName(kReferencePrefix), reference,
                   std::make_shared<OpResolver>(OpSet::kReference, reference_weight_type(), unit_),
                   /*self=*/nullptr);
-  } catch (const c10::Error& error) {
-    throw Error("ERR_MODEL_CONFIG",
-                std::string("The reference ops do not compile: ") + error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    throw Error("ERR_MODEL_CONFIG", std::string("The reference ops do not compile: ") + error.what());
   }
 }
 

@@ -29,10 +29,7 @@ c10::ClassTypePtr StageCompiler::class_for(const std::string& name, const std::s
   try {
     const torch::jit::SimpleSelf self(type);
     library_.unit()->define(qualified, source, library_.resolver(), &self);
-  } catch (const c10::Error& error) {
-    throw Error("ERR_MODEL_CONFIG", "The program's stage " + name + " does not compile: " +
-                                                error.what_without_backtrace());
-  } catch (const torch::jit::ErrorReport& error) {
+  } catch (const std::exception& error) {
     throw Error("ERR_MODEL_CONFIG", "The program's stage " + name + " does not compile: " + error.what());
   }
   if (type->findMethod("forward") == nullptr) {

@@ -19,8 +19,9 @@ Napi::Value compile(const Napi::CallbackInfo& info) {
   const auto options = info[1].As<Napi::Object>();
   const auto ops = options.Get("ops").ToString().Utf8Value() == "fused" ? OpSet::kFused : OpSet::kReference;
   const std::string reference = options.Get("reference").ToString();
-  auto library = std::make_shared<OpLibrary>(ops, reference);
+  std::shared_ptr<OpLibrary> library;
   auto failure = fence("cpu", [&] {
+    library = std::make_shared<OpLibrary>(ops, reference);
     library->unit()->define(c10::QualifiedName("test"), source, library->resolver(), /*self=*/nullptr);
   });
   if (failure) throw_error(env, *failure);

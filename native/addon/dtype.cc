@@ -1,0 +1,16 @@
+#include "addon/dtype.h"
+
+#include "error.h"
+
+namespace reward_model_score {
+
+std::optional<at::ScalarType> read_dtype(const std::string& name) {
+  if (name == "auto") return std::nullopt;
+  if (name == "float32") return at::kFloat;
+  if (name == "bfloat16") return at::kBFloat16;
+  if (name == "float16") return at::kHalf;
+  throw Error("ERR_INVALID_OPTION", "dtype is \"" + name + "\"; use auto, float32, bfloat16 or float16.",
+              {{"option", std::string("torchDtype")}});
+}
+
+}  // namespace reward_model_score

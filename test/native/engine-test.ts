@@ -1,0 +1,87 @@
+/** engine-test.node: the engine's binding, and TorchScript snippets that run on given tensors. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { RewardModelScoreError } from "#lib/errors.js";
+import { findLibtorch } from "#lib/libtorch/find.js";
+import type { NativeBinding } from "#lib/native/binding.js";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+export const referenceOps = readFileSync(join(root, "native/ops/reference.py"), "utf8");
+
+export interface TensorValue {
+  dtype: "float32" | "float64" | "bfloat16" | "float16" | "int64" | "int32" | "int8" | "uint8" | "bool";
+  shape: number[];
+  /** bfloat16 and float16 as their bits in a Uint16Array, int64 as BigInt64Array, bool as Uint8Array. */
+  data: Float32Array | Float64Array | Uint16Array | BigInt64Array | Int32Array | Int8Array | Uint8Array;
+}
+
+export type Value =
+  | TensorValue
+  | { int: number }
+  | { float: number }
+  | { linear: TensorValue; bias?: TensorValue }
+  | { dict: Record<string, TensorValue> }
+  | boolean
+  | string
+  | null
+  | Value[];
+
+export interface EngineTest extends NativeBinding {
+  /**
+   * Compiles functions that may use the op vocabulary (and `W`, the type of a linear's weight). The result calls one of
+   * them by name.
+   */
+  compile(
+    source: string,
+    options: { ops: "fused" | "reference"; reference: string },
+  ): (name: string, ...args: Value[]) => unknown;
+  /** Of the JavaScript thread, which runs the snippets. */
+  setThreads(count: number): void;
+  threads(): number;
+}
+
+export async function openEngineTest(): Promise<EngineTest> {
+  const require = createRequire(import.meta.url);
+  const libtorch = (await findLibtorch()).root;
+  const loader = require(join(root, "build/Release/loader.node")) as { open(path: string): string | null };
+  for (const name of ["libc10.so", "libtorch_cpu.so"]) {
+    const reason = loader.open(join(libtorch, "lib", name));
+    if (reason !== null) throw new Error(reason);
+  }
+  const binding = require(join(root, "build/Release/engine-test.node")) as EngineTest;
+  binding.initialize(RewardModelScoreError);
+  return binding;
+}
+
+export function float32(shape: number[], values: ArrayLike<number>): TensorValue {
+  return { dtype: "float32", shape, data: Float32Array.from(values) };
+}
+
+/** Numbers that look random and are the same everywhere, in [-1, 1). */
+export function noise(count: number, seed = 1): Float32Array {
+  let state = (seed * 2654435761) >>> 0;
+  return Float32Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2147483648 - 1;
+  });
+}
+
+/** Bits of the nearest bfloat16. */
+export function toBfloat16(values: Float32Array): Uint16Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  return Uint16Array.from(bits, (word) => (word + 0x7fff + ((word >>> 16) & 1)) >>> 16);
+}
+
+/** The error that a promise rejects with. */
+export async function rejection(promise: Promise<unknown>): Promise<RewardModelScoreError> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!RewardModelScoreError.is(error))
+    throw new Error(`expected a RewardModelScoreError, got ${String(error)}`);
+  return error;
+}
