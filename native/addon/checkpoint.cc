@@ -53,14 +53,16 @@ void CheckpointObject::register_class(Napi::Env env) {
 std::shared_ptr<const Checkpoint> CheckpointObject::get(const Napi::Value& value) {
   const auto& constructor = Instance::of(value.Env()).checkpoint_class;
   if (!value.IsObject() || !value.As<Napi::Object>().InstanceOf(constructor.Value())) {
-    throw Error("ERR_INVALID_OPTION", "checkpoint is not what openCheckpoint() returns.", {{"option", "checkpoint"}});
+    throw Error("ERR_INVALID_OPTION", "checkpoint is not what openCheckpoint() returns.",
+                {{"option", "checkpoint"}});
   }
   const auto checkpoint = Unwrap(value.As<Napi::Object>())->checkpoint_;
   if (checkpoint == nullptr) throw Error("ERR_NOT_LOADED", "The checkpoint has been closed. Open it again.");
   return checkpoint;
 }
 
-CheckpointObject::CheckpointObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<CheckpointObject>(info) {
+CheckpointObject::CheckpointObject(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<CheckpointObject>(info) {
   if (info.Length() < 1 || !info[0].IsExternal()) {
     throw Napi::TypeError::New(info.Env(), "NativeCheckpoint is made by openCheckpoint()");
   }

@@ -1,6 +1,6 @@
 #include "addon/addon.h"
-#include "addon/load_model.h"
 #include "addon/dtype.h"
+#include "addon/load_model.h"
 #include "addon/request.h"
 #include "engine/device.h"
 #include "program/archive.h"

@@ -1,7 +1,7 @@
 #include "addon/addon.h"
 #include "addon/checkpoint.h"
-#include "addon/load_model.h"
 #include "addon/dtype.h"
+#include "addon/load_model.h"
 #include "addon/program_spec.h"
 #include "addon/request.h"
 #include "engine/device.h"
@@ -26,7 +26,8 @@ std::shared_ptr<Source> read_source(const Napi::Value& spec, const Napi::Object&
   source->checkpoint = CheckpointObject::get(options.Get("checkpoint"));
   const auto dtype = read_dtype(options.Get("dtype").ToString());
   if (!dtype) {
-    throw Error("ERR_INVALID_OPTION", "A built-in program needs a dtype, not \"auto\".", {{"option", "torchDtype"}});
+    throw Error("ERR_INVALID_OPTION", "A built-in program needs a dtype, not \"auto\".",
+                {{"option", "torchDtype"}});
   }
   source->dtype = *dtype;
   return source;
@@ -56,11 +57,12 @@ Napi::Value load_program(const Napi::CallbackInfo& info) {
       })) {
     return reject(info.Env(), *failure);
   }
-  return load_model(info.Env(), {device->str(), options.Get("threads").ToNumber().Int32Value(),
-                                 options.Get("onProgress"), [source, device = *device](const Progress& progress) {
-                                   return load_builtin_program(source->spec, *source->checkpoint, source->dtype, device,
-                                                               progress);
-                                 }});
+  return load_model(info.Env(),
+                    {device->str(), options.Get("threads").ToNumber().Int32Value(), options.Get("onProgress"),
+                     [source, device = *device](const Progress& progress) {
+                       return load_builtin_program(source->spec, *source->checkpoint, source->dtype, device,
+                                                   progress);
+                     }});
 }
 
 Napi::Value export_program_promise(const Napi::CallbackInfo& info) {
@@ -76,7 +78,8 @@ Napi::Value export_program_promise(const Napi::CallbackInfo& info) {
     return reject(info.Env(), *failure);
   }
   auto work = [source, pooling, output]() -> MakeValue {
-    export_program(source->spec, pooling, *source->checkpoint, source->dtype, output, [](double) { check_interrupt(); });
+    export_program(source->spec, pooling, *source->checkpoint, source->dtype, output,
+                   [](double) { check_interrupt(); });
     return [](Napi::Env env) { return env.Undefined(); };
   };
   return send_request(info.Env(), {EngineThread::of("cpu"), nullptr, false, std::move(work)});

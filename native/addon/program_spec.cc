@@ -28,7 +28,8 @@ double number_of(const Napi::Value& value, const std::string& what) {
 
 int64_t integer_of(const Napi::Value& value, const std::string& what) {
   const auto number = number_of(value, what);
-  if (std::floor(number) != number || std::abs(number) > 9007199254740991.0) refuse(what + " is not an integer");
+  if (std::floor(number) != number || std::abs(number) > 9007199254740991.0)
+    refuse(what + " is not an integer");
   return static_cast<int64_t>(number);
 }
 
@@ -127,7 +128,8 @@ StageSpec read_stage(const Napi::Value& value, const std::string& what) {
 
 ModuleSource read_module_source(const Napi::Value& value) {
   const auto object = object_of(value, "module");
-  return {text_of(object.Get("source"), "source"), map_of(object.Get("attributes"), "attributes", read_attribute)};
+  return {text_of(object.Get("source"), "source"),
+          map_of(object.Get("attributes"), "attributes", read_attribute)};
 }
 
 ProgramSpec read_program_spec(const Napi::Value& value) {
@@ -135,7 +137,8 @@ ProgramSpec read_program_spec(const Napi::Value& value) {
   ProgramSpec spec;
   spec.stages = list_of(object.Get("stages"), "stages", read_stage);
   spec.reference = text_of(object.Get("reference"), "reference");
-  if (present(object, "extraFiles")) spec.extra_files = map_of(object.Get("extraFiles"), "extraFiles", text_of);
+  if (present(object, "extraFiles"))
+    spec.extra_files = map_of(object.Get("extraFiles"), "extraFiles", text_of);
   return spec;
 }
 

@@ -33,7 +33,8 @@ class BuiltinProgram : public Program {
 
   BatchScores forward(const PackedBatch& batch) override {
     if (batch.pooled.empty()) {
-      throw Error("ERR_INVALID_OPTION", "The batch is malformed: it pools no token.", {{"option", std::string("batch")}});
+      throw Error("ERR_INVALID_OPTION", "The batch is malformed: it pools no token.",
+                  {{"option", std::string("batch")}});
     }
     // The fused ops leave nothing for the optimiser to gain, and its profiling would cost every first batch.
     const torch::jit::GraphOptimizerEnabledGuard unoptimised(false);
@@ -66,7 +67,8 @@ class BuiltinProgram : public Program {
 }  // namespace
 
 std::unique_ptr<Program> load_builtin_program(const ProgramSpec& spec, const Checkpoint& checkpoint,
-                                              at::ScalarType dtype, c10::Device device, const Progress& progress) {
+                                              at::ScalarType dtype, c10::Device device,
+                                              const Progress& progress) {
   if (spec.stages.empty()) throw Error("ERR_MODEL_CONFIG", "The program has no stages.");
   OpLibrary library(ops_for(device, dtype), spec.reference);
   auto built = build_stages(spec, checkpoint, dtype, device, library, progress);

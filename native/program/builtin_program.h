@@ -8,8 +8,10 @@
 
 namespace reward_model_score {
 
-// Compiles a built-in program and binds it to the checkpoint's weights; see loadProgram in lib/native/binding.ts.
+// Compiles a built-in program and binds it to the checkpoint's weights; see loadProgram in
+// lib/native/binding.ts.
 std::unique_ptr<Program> load_builtin_program(const ProgramSpec& spec, const Checkpoint& checkpoint,
-                                              at::ScalarType dtype, c10::Device device, const Progress& progress);
+                                              at::ScalarType dtype, c10::Device device,
+                                              const Progress& progress);
 
 }  // namespace reward_model_score

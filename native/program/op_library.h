@@ -17,16 +17,18 @@ enum class OpSet {
   kFused,
 };
 
-// The op vocabulary as the sources of programs see it: names of ops, `torch`, and the type `W` of a linear's weight.
+// The op vocabulary as the sources of programs see it: names of ops, `torch`, and the type `W` of a linear's
+// weight.
 class OpLibrary {
  public:
-  // `reference` is the TorchScript source of the reference implementations. Throws ERR_MODEL_CONFIG if it does not
-  // compile.
+  // `reference` is the TorchScript source of the reference implementations. Throws ERR_MODEL_CONFIG if it
+  // does not compile.
   OpLibrary(OpSet ops, const std::string& reference);
 
   OpSet ops() const { return ops_; }
   c10::TypePtr weight_type() const { return weight_type_; }
-  // A linear's weight [out, in] and bias [out] as its ops take it. Packing copies; the reference keeps the tensors.
+  // A linear's weight [out, in] and bias [out] as its ops take it. Packing copies; the reference keeps the
+  // tensors.
   c10::IValue weight(const at::Tensor& weight, const std::optional<at::Tensor>& bias) const;
   const torch::jit::ResolverPtr& resolver() const { return resolver_; }
   // Where types and functions of the program live; shared so that equal stages share one type.

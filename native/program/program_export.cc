@@ -70,7 +70,8 @@ class ModuleTree {
 
  private:
   torch::jit::Module container(const std::string& name) const {
-    return torch::jit::Module(c10::QualifiedName(kModulePrefix + name), library_.unit(), /*shouldMangle=*/true);
+    return torch::jit::Module(c10::QualifiedName(kModulePrefix + name), library_.unit(),
+                              /*shouldMangle=*/true);
   }
 
   const OpLibrary& library_;
@@ -91,7 +92,8 @@ void save(const torch::jit::Module& module, const std::string& output,
     std::filesystem::remove(partial, ignored);
     const auto* libtorch = dynamic_cast<const c10::Error*>(&error);
     throw Error("ERR_IO",
-                "Cannot write " + output + ": " + (libtorch != nullptr ? libtorch->what_without_backtrace() : error.what()),
+                "Cannot write " + output + ": " +
+                    (libtorch != nullptr ? libtorch->what_without_backtrace() : error.what()),
                 {{"path", output}});
   }
 }

@@ -19,9 +19,14 @@ void for_each_weight(const WeightEntry& entry, const Visit& visit) {
 
 class StageBuilder {
  public:
-  StageBuilder(const WeightReader& reader, c10::Device device, const OpLibrary& library, const Progress& progress,
-               int64_t total)
-      : reader_(reader), device_(device), library_(library), compiler_(library), progress_(progress), total_(total) {}
+  StageBuilder(const WeightReader& reader, c10::Device device, const OpLibrary& library,
+               const Progress& progress, int64_t total)
+      : reader_(reader),
+        device_(device),
+        library_(library),
+        compiler_(library),
+        progress_(progress),
+        total_(total) {}
 
   Stage build(const StageSpec& spec) {
     auto attributes = constants_of(spec.module);
@@ -35,13 +40,15 @@ class StageBuilder {
     const auto* list = std::get_if<std::vector<WeightSpec>>(&entry);
     if (list == nullptr) return {name, c10::NoneType::get(), {}};
     if (list->empty()) {
-      throw Error("ERR_MODEL_CONFIG", "The program's stage " + stage + " has an empty list of weights: " + name + ".");
+      throw Error("ERR_MODEL_CONFIG",
+                  "The program's stage " + stage + " has an empty list of weights: " + name + ".");
     }
     const auto type = type_of(list->front());
     c10::impl::GenericList weights(type);
     for (const auto& item : *list) {
       if (item.kind != list->front().kind) {
-        throw Error("ERR_MODEL_CONFIG", "The program's stage " + stage + " mixes kinds of weights in " + name + ".");
+        throw Error("ERR_MODEL_CONFIG",
+                    "The program's stage " + stage + " mixes kinds of weights in " + name + ".");
       }
       weights.push_back(load(item));
     }

@@ -25,8 +25,8 @@ struct BuiltStages {
 // The attributes of a module that are no weights.
 std::vector<StageAttribute> constants_of(const ModuleSource& module);
 
-// Checks every weight of the program against the checkpoint's headers before it takes memory for the first, compiles
-// the stages, and reads their weights one at a time.
+// Checks every weight of the program against the checkpoint's headers before it takes memory for the first,
+// compiles the stages, and reads their weights one at a time.
 BuiltStages build_stages(const ProgramSpec& spec, const Checkpoint& checkpoint, at::ScalarType dtype,
                          c10::Device device, const OpLibrary& library, const Progress& progress);
 

@@ -23,8 +23,9 @@ class StageCompiler {
  public:
   explicit StageCompiler(const OpLibrary& library) : library_(library) {}
 
-  // Stages with the same source and the same attribute types share one compiled class: the layers of a model differ in
-  // their tensors only, and compiling them is what takes time. Throws ERR_MODEL_CONFIG with the compiler's message.
+  // Stages with the same source and the same attribute types share one compiled class: the layers of a model
+  // differ in their tensors only, and compiling them is what takes time. Throws ERR_MODEL_CONFIG with the
+  // compiler's message.
   torch::jit::Module compile(const std::string& name, const std::string& source,
                              const std::vector<StageAttribute>& attributes);
 

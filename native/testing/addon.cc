@@ -1,5 +1,5 @@
-// engine-test.node: the engine's own binding and, for tests only, TorchScript snippets run on given tensors. Both are in
-// one addon because a process can register the custom ops only once.
+// engine-test.node: the engine's own binding and, for tests only, TorchScript snippets run on given tensors.
+// Both are in one addon because a process can register the custom ops only once.
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
@@ -12,7 +12,8 @@
 namespace reward_model_score {
 namespace {
 
-// compile(source, {ops, reference}) → (name, ...args) => result; the source may use the op vocabulary and the type `W`.
+// compile(source, {ops, reference}) → (name, ...args) => result; the source may use the op vocabulary and the
+// type `W`.
 Napi::Value compile(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string source = info[0].ToString();

@@ -34,7 +34,8 @@ at::Tensor to_tensor(const Napi::Object& value) {
     const auto data = value.Get("data").As<Napi::TypedArray>();
     auto tensor = at::empty(sizes, dtype.type);
     if (data.TypedArrayType() != dtype.array || data.ByteLength() != tensor.nbytes()) {
-      throw std::invalid_argument("the data of a " + name + " tensor has another type or size than its shape");
+      throw std::invalid_argument("the data of a " + name +
+                                  " tensor has another type or size than its shape");
     }
     const auto* bytes = static_cast<const char*>(data.ArrayBuffer().Data()) + data.ByteOffset();
     std::copy(bytes, bytes + tensor.nbytes(), static_cast<char*>(tensor.mutable_data_ptr()));

@@ -7,7 +7,8 @@
 
 namespace reward_model_score {
 
-// Values of test/helpers/engine-test.ts to and from TorchScript's. A linear's weight becomes what `library` takes.
+// Values of test/helpers/engine-test.ts to and from TorchScript's. A linear's weight becomes what `library`
+// takes.
 c10::IValue to_ivalue(const Napi::Value& value, const OpLibrary& library);
 Napi::Value from_ivalue(Napi::Env env, const c10::IValue& value);
 

@@ -14,8 +14,8 @@ namespace reward_model_score {
 // The weights of a model: safetensors files or state dicts of torch.save, one or several shards.
 class Checkpoint {
  public:
-  // Maps the files and checks their headers; no tensor is read. Throws ERR_MODEL_CORRUPT, ERR_NOT_FOUND, ERR_IO, or
-  // ERR_NOT_SUPPORTED for torch.save's format before 1.6.
+  // Maps the files and checks their headers; no tensor is read. Throws ERR_MODEL_CORRUPT, ERR_NOT_FOUND,
+  // ERR_IO, or ERR_NOT_SUPPORTED for torch.save's format before 1.6.
   explicit Checkpoint(const std::vector<std::string>& paths);
 
   const std::vector<StoredTensor>& tensors() const { return tensors_; }

@@ -27,7 +27,8 @@ namespace {
 #else
   const bool missing = reason == ENOENT;
 #endif
-  throw Error(missing ? "ERR_NOT_FOUND" : "ERR_IO", "Cannot read " + path + ": " + text + ".", {{"path", path}});
+  throw Error(missing ? "ERR_NOT_FOUND" : "ERR_IO", "Cannot read " + path + ": " + text + ".",
+              {{"path", path}});
 }
 
 }  // namespace

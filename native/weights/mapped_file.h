@@ -18,8 +18,8 @@ class MappedFile {
   const char* data() const { return data_; }
   size_t size() const { return size_; }
 
-  // The bytes at `begin` are not needed any more: lets go of the whole pages among them, so that reading a checkpoint
-  // does not hold it in memory beside the model. Reading them again is allowed and costs a read.
+  // The bytes at `begin` are not needed any more: lets go of the whole pages among them, so that reading a
+  // checkpoint does not hold it in memory beside the model. Reading them again is allowed and costs a read.
   void release(const void* begin, size_t length) const;
 
  private:

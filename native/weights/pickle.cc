@@ -29,7 +29,8 @@ struct Storage {
 
 struct Container;
 // Containers belong to the reader, so that a pickle that nests them deeply or in a circle harms nobody.
-using Value = std::variant<None, Mark, bool, int64_t, double, Text, Global, Storage, PickledTensor, Container*>;
+using Value =
+    std::variant<None, Mark, bool, int64_t, double, Text, Global, Storage, PickledTensor, Container*>;
 
 struct Container {
   enum class Kind { kTuple, kList, kDict } kind;
@@ -46,7 +47,8 @@ class Reader {
     while (step()) {
     }
     const auto* dict = std::get_if<Container*>(&top());
-    if (dict == nullptr || (*dict)->kind != Container::Kind::kDict) refuse("its pickle is not a dict of tensors");
+    if (dict == nullptr || (*dict)->kind != Container::Kind::kDict)
+      refuse("its pickle is not a dict of tensors");
     std::vector<PickledTensor> tensors;
     const auto& items = (*dict)->items;
     for (size_t i = 0; i < items.size(); i += 2) {
@@ -64,42 +66,111 @@ class Reader {
   bool step() {
     const auto opcode = number<uint8_t>();
     switch (opcode) {
-      case 0x80: number<uint8_t>(); return true;                 // PROTO
-      case 0x95: number<uint64_t>(); return true;                // FRAME
-      case '.': return false;                                    // STOP
-      case '(': push(Mark{}); return true;                       // MARK
-      case 'N': push(None{}); return true;                       // NONE
-      case 0x88: push(true); return true;                        // NEWTRUE
-      case 0x89: push(false); return true;                       // NEWFALSE
-      case 'J': push(int64_t{number<int32_t>()}); return true;   // BININT
-      case 'K': push(int64_t{number<uint8_t>()}); return true;   // BININT1
-      case 'M': push(int64_t{number<uint16_t>()}); return true;  // BININT2
-      case 0x8a: push(long_integer()); return true;              // LONG1
-      case 'G': take(8); push(0.0); return true;                 // BINFLOAT: no tensor depends on one
-      case 'X': push(text(number<uint32_t>())); return true;   // BINUNICODE
-      case 0x8c: push(text(number<uint8_t>())); return true;   // SHORT_BINUNICODE
-      case ')': push_container(Container::Kind::kTuple, {}); return true;   // EMPTY_TUPLE
-      case ']': push_container(Container::Kind::kList, {}); return true;    // EMPTY_LIST
-      case '}': push_container(Container::Kind::kDict, {}); return true;    // EMPTY_DICT
-      case 't': push_container(Container::Kind::kTuple, pop_to_mark()); return true;  // TUPLE
-      case 0x85: case 0x86: case 0x87:                                                // TUPLE1, 2, 3
+      case 0x80:
+        number<uint8_t>();
+        return true;  // PROTO
+      case 0x95:
+        number<uint64_t>();
+        return true;  // FRAME
+      case '.':
+        return false;  // STOP
+      case '(':
+        push(Mark{});
+        return true;  // MARK
+      case 'N':
+        push(None{});
+        return true;  // NONE
+      case 0x88:
+        push(true);
+        return true;  // NEWTRUE
+      case 0x89:
+        push(false);
+        return true;  // NEWFALSE
+      case 'J':
+        push(int64_t{number<int32_t>()});
+        return true;  // BININT
+      case 'K':
+        push(int64_t{number<uint8_t>()});
+        return true;  // BININT1
+      case 'M':
+        push(int64_t{number<uint16_t>()});
+        return true;  // BININT2
+      case 0x8a:
+        push(long_integer());
+        return true;  // LONG1
+      case 'G':
+        take(8);
+        push(0.0);
+        return true;  // BINFLOAT: no tensor depends on one
+      case 'X':
+        push(text(number<uint32_t>()));
+        return true;  // BINUNICODE
+      case 0x8c:
+        push(text(number<uint8_t>()));
+        return true;  // SHORT_BINUNICODE
+      case ')':
+        push_container(Container::Kind::kTuple, {});
+        return true;  // EMPTY_TUPLE
+      case ']':
+        push_container(Container::Kind::kList, {});
+        return true;  // EMPTY_LIST
+      case '}':
+        push_container(Container::Kind::kDict, {});
+        return true;  // EMPTY_DICT
+      case 't':
+        push_container(Container::Kind::kTuple, pop_to_mark());
+        return true;  // TUPLE
+      case 0x85:
+      case 0x86:
+      case 0x87:  // TUPLE1, 2, 3
         push_container(Container::Kind::kTuple, pop_many(opcode - 0x84));
         return true;
-      case 'a': append(Container::Kind::kList, pop_many(1)); return true;    // APPEND
-      case 'e': append(Container::Kind::kList, pop_to_mark()); return true;  // APPENDS
-      case 's': append(Container::Kind::kDict, pop_many(2)); return true;    // SETITEM
-      case 'u': append(Container::Kind::kDict, pop_to_mark()); return true;  // SETITEMS
-      case 'c': global(); return true;                                       // GLOBAL
-      case 0x93: stack_global(); return true;                                // STACK_GLOBAL
-      case 'R': reduce(); return true;                                       // REDUCE
-      case 'b': build(); return true;                                        // BUILD
-      case 'Q': persistent(); return true;                                   // BINPERSID
-      case 'q': memo_[number<uint8_t>()] = top(); return true;               // BINPUT
-      case 'r': memo_[number<uint32_t>()] = top(); return true;              // LONG_BINPUT
-      case 0x94: { const auto next = memo_.size(); memo_[next] = top(); return true; }  // MEMOIZE
-      case 'h': push(remembered(number<uint8_t>())); return true;   // BINGET
-      case 'j': push(remembered(number<uint32_t>())); return true;  // LONG_BINGET
-      default: refuse("its pickle holds the opcode " + std::to_string(opcode) + ", which no state dict needs");
+      case 'a':
+        append(Container::Kind::kList, pop_many(1));
+        return true;  // APPEND
+      case 'e':
+        append(Container::Kind::kList, pop_to_mark());
+        return true;  // APPENDS
+      case 's':
+        append(Container::Kind::kDict, pop_many(2));
+        return true;  // SETITEM
+      case 'u':
+        append(Container::Kind::kDict, pop_to_mark());
+        return true;  // SETITEMS
+      case 'c':
+        global();
+        return true;  // GLOBAL
+      case 0x93:
+        stack_global();
+        return true;  // STACK_GLOBAL
+      case 'R':
+        reduce();
+        return true;  // REDUCE
+      case 'b':
+        build();
+        return true;  // BUILD
+      case 'Q':
+        persistent();
+        return true;  // BINPERSID
+      case 'q':
+        memo_[number<uint8_t>()] = top();
+        return true;  // BINPUT
+      case 'r':
+        memo_[number<uint32_t>()] = top();
+        return true;  // LONG_BINPUT
+      case 0x94: {
+        const auto next = memo_.size();
+        memo_[next] = top();
+        return true;
+      }  // MEMOIZE
+      case 'h':
+        push(remembered(number<uint8_t>()));
+        return true;  // BINGET
+      case 'j':
+        push(remembered(number<uint32_t>()));
+        return true;  // LONG_BINGET
+      default:
+        refuse("its pickle holds the opcode " + std::to_string(opcode) + ", which no state dict needs");
     }
   }
 
@@ -129,7 +200,8 @@ class Reader {
 
   int64_t long_integer() {
     const auto digits = take(number<uint8_t>());
-    if (digits.size() > 8) refuse("its pickle holds an integer of " + std::to_string(digits.size()) + " bytes");
+    if (digits.size() > 8)
+      refuse("its pickle holds an integer of " + std::to_string(digits.size()) + " bytes");
     // Two's complement, little endian, as short as it goes.
     uint64_t value = !digits.empty() && (digits.back() & 0x80) != 0 ? ~uint64_t{0} : 0;
     std::memcpy(&value, digits.data(), digits.size());
@@ -180,7 +252,8 @@ class Reader {
 
   void append(Container::Kind kind, std::vector<Value> items) {
     auto** container = std::get_if<Container*>(&top());
-    if (container == nullptr || (*container)->kind != kind || (kind == Container::Kind::kDict && items.size() % 2 != 0)) {
+    if (container == nullptr || (*container)->kind != kind ||
+        (kind == Container::Kind::kDict && items.size() % 2 != 0)) {
       refuse("its pickle appends to something that takes no items");
     }
     auto& target = (*container)->items;
@@ -205,7 +278,8 @@ class Reader {
 
   std::vector<Value>& pop_tuple() {
     auto* container = pop_as<Container*>("a tuple");
-    if (container->kind != Container::Kind::kTuple) refuse("its pickle has something else where it needs a tuple");
+    if (container->kind != Container::Kind::kTuple)
+      refuse("its pickle has something else where it needs a tuple");
     return container->items;
   }
 

@@ -8,7 +8,8 @@
 
 namespace reward_model_score {
 
-// A tensor as the pickle of torch.save describes it: a strided view of a storage that lies in a record of its own.
+// A tensor as the pickle of torch.save describes it: a strided view of a storage that lies in a record of its
+// own.
 struct PickledTensor {
   std::string name;
   std::string storage_class;  // "FloatStorage"
@@ -19,9 +20,9 @@ struct PickledTensor {
   std::vector<int64_t> strides;
 };
 
-// Reads the tensors of a pickled state dict (a dict from names to tensors or parameters; other entries are skipped).
-// It knows the few opcodes and classes that torch.save writes for one and never calls anything that the pickle names.
-// Throws std::runtime_error that says what else it found.
+// Reads the tensors of a pickled state dict (a dict from names to tensors or parameters; other entries are
+// skipped). It knows the few opcodes and classes that torch.save writes for one and never calls anything that
+// the pickle names. Throws std::runtime_error that says what else it found.
 std::vector<PickledTensor> read_state_dict_pickle(std::string_view pickle);
 
 }  // namespace reward_model_score

@@ -1,5 +1,5 @@
-// The safetensors format: 8 bytes of header length N (little endian), N bytes of JSON, then the tensors' bytes.
-// https://github.com/huggingface/safetensors#format
+// The safetensors format: 8 bytes of header length N (little endian), N bytes of JSON, then the tensors'
+// bytes. https://github.com/huggingface/safetensors#format
 #include <ATen/ops/from_blob.h>
 #include <c10/util/safe_numerics.h>
 #include <simdjson.h>
@@ -37,10 +37,10 @@ uint64_t bits_of(std::string_view dtype) {
     uint64_t bits;
   };
   static constexpr Size kSizes[] = {
-      {"F64", 64},     {"I64", 64},     {"U64", 64},     {"C64", 64},     {"F32", 32},         {"I32", 32},
-      {"U32", 32},     {"F16", 16},     {"BF16", 16},    {"I16", 16},     {"U16", 16},         {"I8", 8},
-      {"U8", 8},       {"BOOL", 8},     {"F8_E4M3", 8},  {"F8_E5M2", 8},  {"F8_E8M0", 8},      {"F4", 4},
-      {"F6_E2M3", 6},  {"F6_E3M2", 6},  {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8},
+      {"F64", 64},    {"I64", 64},    {"U64", 64},        {"C64", 64},        {"F32", 32},    {"I32", 32},
+      {"U32", 32},    {"F16", 16},    {"BF16", 16},       {"I16", 16},        {"U16", 16},    {"I8", 8},
+      {"U8", 8},      {"BOOL", 8},    {"F8_E4M3", 8},     {"F8_E5M2", 8},     {"F8_E8M0", 8}, {"F4", 4},
+      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8},
   };
   const auto* found = std::find_if(std::begin(kSizes), std::end(kSizes),
                                    [&](const Size& size) { return size.dtype == dtype; });
@@ -56,7 +56,8 @@ class Header {
     uint64_t length;
     std::memcpy(&length, file_.data(), 8);
     if (length > kLongestHeader) refuse("its header claims " + std::to_string(length) + " bytes");
-    if (length > file_.size() - 8) refuse("it ends inside its header of " + std::to_string(length) + " bytes");
+    if (length > file_.size() - 8)
+      refuse("it ends inside its header of " + std::to_string(length) + " bytes");
     start_ = 8 + length;
 
     json::parser parser;
@@ -84,7 +85,8 @@ class Header {
     json::object metadata;
     if (value.get_object().get(metadata)) refuse("its __metadata__ is not an object");
     for (const auto& [key, text] : metadata) {
-      if (!text.is_string()) refuse("its __metadata__ holds \"" + std::string(key) + "\", which is not a string");
+      if (!text.is_string())
+        refuse("its __metadata__ holds \"" + std::string(key) + "\", which is not a string");
     }
   }
 
@@ -133,8 +135,8 @@ class Header {
 
   void read_offsets(Entry& entry, const json::element& value) {
     json::array offsets;
-    if (value.get_array().get(offsets) || offsets.size() != 2 || offsets.at(0).get_uint64().get(entry.begin) ||
-        offsets.at(1).get_uint64().get(entry.end)) {
+    if (value.get_array().get(offsets) || offsets.size() != 2 ||
+        offsets.at(0).get_uint64().get(entry.begin) || offsets.at(1).get_uint64().get(entry.end)) {
       refuse("has data_offsets that are not two offsets", entry.tensor.name);
     }
     const uint64_t available = file_.size() - start_;
@@ -170,8 +172,9 @@ class Header {
   void check_coverage() {
     std::vector<const Entry*> ordered;
     for (const auto& entry : entries_) ordered.push_back(&entry);
-    std::sort(ordered.begin(), ordered.end(),
-              [](const Entry* a, const Entry* b) { return std::tie(a->begin, a->end) < std::tie(b->begin, b->end); });
+    std::sort(ordered.begin(), ordered.end(), [](const Entry* a, const Entry* b) {
+      return std::tie(a->begin, a->end) < std::tie(b->begin, b->end);
+    });
     uint64_t reached = 0;
     for (const auto* entry : ordered) {
       if (entry->begin < reached) refuse("overlaps the tensor before it", entry->tensor.name);
@@ -179,7 +182,8 @@ class Header {
       reached = entry->end;
     }
     if (start_ + reached != file_.size()) {
-      refuse("its tensors end at byte " + std::to_string(start_ + reached) + " of " + std::to_string(file_.size()));
+      refuse("its tensors end at byte " + std::to_string(start_ + reached) + " of " +
+             std::to_string(file_.size()));
     }
   }
 

@@ -21,7 +21,8 @@ std::optional<at::ScalarType> scalar_type(const std::string& dtype) {
 void refuse_file(const std::string& path, const std::string& what, const std::string& tensor) {
   Error::Details details{{"path", path}};
   if (!tensor.empty()) details.emplace_back("tensor", tensor);
-  throw Error("ERR_MODEL_CORRUPT", path + " is damaged or incomplete: " + what + ". Download it again.", details);
+  throw Error("ERR_MODEL_CORRUPT", path + " is damaged or incomplete: " + what + ". Download it again.",
+              details);
 }
 
 }  // namespace reward_model_score

@@ -16,7 +16,8 @@ struct StoredTensor {
   std::string name;
   std::string dtype;  // in the spelling of safetensors
   std::vector<int64_t> shape;
-  // The bytes in the mapped file, which may lie at any address; not defined for a dtype that libtorch has no type for.
+  // The bytes in the mapped file, which may lie at any address; not defined for a dtype that libtorch has no
+  // type for.
   at::Tensor data;
   int file = 0;  // index into the checkpoint's paths
 };
@@ -25,7 +26,8 @@ struct StoredTensor {
 std::optional<at::ScalarType> scalar_type(const std::string& dtype);
 
 // ERR_MODEL_CORRUPT with the file and, if one is to blame, the tensor.
-[[noreturn]] void refuse_file(const std::string& path, const std::string& what, const std::string& tensor = "");
+[[noreturn]] void refuse_file(const std::string& path, const std::string& what,
+                              const std::string& tensor = "");
 
 // The tensors of a safetensors file, every claim of its header checked against the file.
 std::vector<StoredTensor> read_safetensors(const MappedFile& file);

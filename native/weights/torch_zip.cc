@@ -30,7 +30,7 @@ class MappedReader : public caffe2::serialize::ReadAdapterInterface {
 
 std::string dtype_of(const std::string& storage_class) {
   static constexpr const char* kClasses[][2] = {
-      {"FloatStorage", "F32"}, {"BFloat16Storage", "BF16"}, {"HalfStorage", "F16"}, {"DoubleStorage", "F64"},
+      {"FloatStorage", "F32"}, {"BFloat16Storage", "BF16"}, {"HalfStorage", "F16"},  {"DoubleStorage", "F64"},
       {"LongStorage", "I64"},  {"IntStorage", "I32"},       {"ShortStorage", "I16"}, {"CharStorage", "I8"},
       {"ByteStorage", "U8"},   {"BoolStorage", "BOOL"},
   };
@@ -48,7 +48,8 @@ class TorchZip {
     if (zip_.hasRecord("byteorder")) {
       const auto [bytes, size] = zip_.getRecord("byteorder");
       if (std::string_view(static_cast<const char*>(bytes.get()), size) != "little") {
-        throw Error("ERR_NOT_SUPPORTED", file_.path() + " was saved on a big endian machine. Save it again on another.",
+        throw Error("ERR_NOT_SUPPORTED",
+                    file_.path() + " was saved on a big endian machine. Save it again on another.",
                     {{"feature", "big endian checkpoints"}});
       }
     }
@@ -72,8 +73,8 @@ class TorchZip {
     if (const auto type = scalar_type(tensor.dtype)) {
       check_view(pickled, c10::elementSize(*type));
       auto* bytes = const_cast<char*>(storage(pickled));
-      tensor.data = at::from_blob(bytes + static_cast<size_t>(pickled.offset) * c10::elementSize(*type), pickled.shape,
-                                  pickled.strides, *type);
+      tensor.data = at::from_blob(bytes + static_cast<size_t>(pickled.offset) * c10::elementSize(*type),
+                                  pickled.shape, pickled.strides, *type);
     }
     tensor.name = std::move(pickled.name);
     tensor.shape = std::move(pickled.shape);
@@ -85,7 +86,8 @@ class TorchZip {
     const auto record = "data/" + pickled.record;
     if (!zip_.hasRecord(record)) refuse(pickled, "has no data in the file");
     uint64_t bytes;
-    if (c10::mul_overflows(static_cast<uint64_t>(pickled.storage_elements), static_cast<uint64_t>(element), &bytes) ||
+    if (c10::mul_overflows(static_cast<uint64_t>(pickled.storage_elements), static_cast<uint64_t>(element),
+                           &bytes) ||
         bytes > zip_.getRecordSize(record)) {
       refuse(pickled, "needs more bytes than the file holds for it");
     }
@@ -100,8 +102,8 @@ class TorchZip {
       valid = size >= 0 && stride >= 0 &&
               !c10::mul_overflows(extent, static_cast<uint64_t>(std::max<int64_t>(size, 1)), &extent) &&
               extent >> 62 == 0 &&
-              !c10::mul_overflows(static_cast<uint64_t>(std::max<int64_t>(size, 1) - 1), static_cast<uint64_t>(stride),
-                                  &reach) &&
+              !c10::mul_overflows(static_cast<uint64_t>(std::max<int64_t>(size, 1) - 1),
+                                  static_cast<uint64_t>(stride), &reach) &&
               !c10::add_overflows(last, reach, &last);
       empty = empty || size == 0;
     }

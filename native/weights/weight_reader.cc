@@ -18,7 +18,8 @@ std::string text_of(at::IntArrayRef shape) {
 }
 
 [[noreturn]] void refuse(const std::string& tensor, const std::string& path, const std::string& what) {
-  throw Error("ERR_WEIGHTS", "Tensor " + tensor + " of " + path + " " + what, {{"tensor", tensor}, {"path", path}});
+  throw Error("ERR_WEIGHTS", "Tensor " + tensor + " of " + path + " " + what,
+              {{"tensor", tensor}, {"path", path}});
 }
 
 at::Tensor apply(const WeightPart& part, at::Tensor tensor) {
@@ -54,7 +55,8 @@ at::Tensor aligned(const at::Tensor& tensor) {
 const StoredTensor& WeightReader::stored(const WeightPart& part) const {
   const auto* tensor = checkpoint_.find(part.tensor);
   if (tensor == nullptr) {
-    throw Error("ERR_WEIGHTS", "The checkpoint has no tensor " + part.tensor + ", which the model's configuration asks for.",
+    throw Error("ERR_WEIGHTS",
+                "The checkpoint has no tensor " + part.tensor + ", which the model's configuration asks for.",
                 {{"tensor", part.tensor}});
   }
   return *tensor;
@@ -69,21 +71,24 @@ int64_t WeightReader::check(const WeightSpec& spec) const {
     const auto type = scalar_type(tensor.dtype);
     if (!type || !at::isFloatingType(*type)) {
       refuse(part.tensor, path,
-             "has the type " + tensor.dtype + "; weights must be F32, F16, BF16 or F64. Quantised checkpoints are not supported.");
+             "has the type " + tensor.dtype +
+                 "; weights must be F32, F16, BF16 or F64. Quantised checkpoints are not supported.");
     }
     try {
       return apply(part, without_data(tensor.shape)).sizes().vec();
     } catch (const c10::Error& error) {
       refuse(part.tensor, path,
-             "has the shape " + text_of(tensor.shape) + ", which does not fit the model's configuration: " +
-                 error.what_without_backtrace());
+             "has the shape " + text_of(tensor.shape) +
+                 ", which does not fit the model's configuration: " + error.what_without_backtrace());
     }
   };
-  auto check_sum = [&](const std::vector<std::vector<int64_t>>& shapes, const std::vector<int64_t>& expected) {
+  auto check_sum = [&](const std::vector<std::vector<int64_t>>& shapes,
+                       const std::vector<int64_t>& expected) {
     int64_t rows = 0;
     bool fits = !expected.empty();
     for (const auto& shape : shapes) {
-      fits = fits && shape.size() == expected.size() && std::equal(shape.begin() + 1, shape.end(), expected.begin() + 1);
+      fits = fits && shape.size() == expected.size() &&
+             std::equal(shape.begin() + 1, shape.end(), expected.begin() + 1);
       fits = fits && !c10::add_overflows(rows, shape[0], &rows);
     }
     return fits && rows == expected[0];
@@ -106,7 +111,8 @@ int64_t WeightReader::check(const WeightSpec& spec) const {
     if (shape != std::vector<int64_t>{shapes[i][0]}) {
       const auto& tensor = stored(*spec.bias[i]);
       refuse(tensor.name, checkpoint_.file(tensor).path(),
-             "has the shape " + text_of(shape) + " where its weight needs [" + std::to_string(shapes[i][0]) + "].");
+             "has the shape " + text_of(shape) + " where its weight needs [" + std::to_string(shapes[i][0]) +
+                 "].");
     }
   }
   const auto element = static_cast<int64_t>(c10::elementSize(dtype_of(spec)));

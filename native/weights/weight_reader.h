@@ -53,12 +53,14 @@ class WeightReader {
 
   // The weight, in memory of its own.
   Weight read(const WeightSpec& spec) const;
-  // For a caller that makes its own copy, such as a packed one: hands out the mapped file itself where that holds the
-  // weight as it is, valid only while `use` runs.
+  // For a caller that makes its own copy, such as a packed one: hands out the mapped file itself where that
+  // holds the weight as it is, valid only while `use` runs.
   void lend(const WeightSpec& spec, const std::function<void(const Weight&)>& use) const;
 
  private:
-  at::ScalarType dtype_of(const WeightSpec& spec) const { return spec.model_dtype ? model_dtype_ : at::kFloat; }
+  at::ScalarType dtype_of(const WeightSpec& spec) const {
+    return spec.model_dtype ? model_dtype_ : at::kFloat;
+  }
   const StoredTensor& stored(const WeightPart& part) const;
   at::Tensor assemble(const WeightSpec& spec) const;
   std::optional<at::Tensor> assemble_bias(const WeightSpec& spec) const;

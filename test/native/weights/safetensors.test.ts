@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -100,7 +100,6 @@ describe("malformed files", () => {
       "a size beyond 64 bits",
       '{"a":{"dtype":"F32","shape":[18446744073709551617],"data_offsets":[0,4]}}',
       bytes(4),
-      "a",
     ],
     [
       "a shape that overflows",
@@ -133,7 +132,6 @@ describe("malformed files", () => {
       "offsets beyond 64 bits",
       '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,18446744073709551620]}}',
       bytes(4),
-      "a",
     ],
     [
       "tensors that overlap",
@@ -180,7 +178,6 @@ describe("malformed files", () => {
   it("refuses every truncation of a file", async () => {
     const whole = Buffer.from(bytesOf(Uint8Array.from([...Array(40).keys()])));
     writeSafetensors(path(), { a: { dtype: "U8", shape: [40], data: whole } });
-    const { readFileSync } = await import("node:fs");
     const content = readFileSync(path());
     for (let length = 0; length < content.length; length += 3) {
       writeFileSync(path(), content.subarray(0, length));
