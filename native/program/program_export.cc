@@ -18,14 +18,14 @@ constexpr char kPack[] = R"(def forward(self, input_ids: Tensor, attention_mask:
     mask = attention_mask != 0
     lengths = mask.sum(1)
     starts = lengths.cumsum(0) - lengths
-    within = mask.to(torch.int64).cumsum(1) - 1
+    within = mask.long().cumsum(1) - 1
     packed = within + starts.unsqueeze(1)
     pooled = packed.gather(1, picked[0].unsqueeze(1)).squeeze(1)
     gates = picked[1]
     if gates.numel() > 0:
         gates = packed.gather(1, gates.unsqueeze(1)).squeeze(1)
     no_parent = torch.full_like(starts, -1)
-    segments = torch.stack([starts, lengths, no_parent, torch.zeros_like(starts)], 1).to(torch.int32)
+    segments = torch.stack([starts, lengths, no_parent, torch.zeros_like(starts)], 1).int()
     batch: Dict[str, Tensor] = {
         "ids": input_ids.masked_select(mask),
         "positions": within.masked_select(mask),
@@ -33,7 +33,7 @@ constexpr char kPack[] = R"(def forward(self, input_ids: Tensor, attention_mask:
         "row_lengths": lengths,
         "pooled": pooled,
         "gates": gates,
-        "keep": torch.cat([pooled, gates]),
+        "keep": torch.cat([pooled, gates])
     }
     x = torch.empty([0], device=input_ids.device)
 )";

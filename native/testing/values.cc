@@ -70,7 +70,12 @@ c10::IValue to_list(const Napi::Array& values, const OpLibrary& library) {
   if (values.Length() == 0) throw std::invalid_argument("an empty list has no element type");
   std::vector<c10::IValue> items;
   for (uint32_t i = 0; i < values.Length(); ++i) items.push_back(to_ivalue(values.Get(i), library));
-  c10::impl::GenericList list(items.front().isTuple() ? library.weight_type() : items.front().type());
+  const auto& first = items.front();
+  // A tensor's own type tells its shape, which is no part of a list's type.
+  const auto type = first.isTensor()  ? c10::TypePtr(c10::TensorType::get())
+                    : first.isTuple() ? library.weight_type()
+                                      : first.type();
+  c10::impl::GenericList list(type);
   for (auto& item : items) list.push_back(std::move(item));
   return list;
 }

@@ -39,6 +39,10 @@ struct Container {
 
 [[noreturn]] void refuse(const std::string& what) { throw std::runtime_error(what); }
 
+[[noreturn]] void refuse_object(const std::string& name) {
+  refuse("its pickle makes a " + name + ", which is no part of a state dict");
+}
+
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : bytes_(bytes) {}
@@ -146,6 +150,9 @@ class Reader {
       case 'R':
         reduce();
         return true;  // REDUCE
+      case 0x81:      // NEWOBJ
+        pop();
+        refuse_object(pop_as<Global>("a class").name);
       case 'b':
         build();
         return true;  // BUILD
@@ -294,7 +301,7 @@ class Reader {
                std::holds_alternative<PickledTensor>(arguments[0])) {
       push(Value(arguments[0]));
     } else {
-      refuse("its pickle makes a " + callee + ", which is no part of a state dict");
+      refuse_object(callee);
     }
   }
 

@@ -34,12 +34,16 @@ const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.le
 const results = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
 for (let run = 0; run < Number(args.runs); ++run) {
   for (const [name, [command, ...rest]] of Object.entries(contenders)) {
-    results[name].push(JSON.parse(execFileSync(command, rest, { encoding: "utf8" }).trim().split("\n").at(-1)));
+    results[name].push(
+      JSON.parse(execFileSync(command, rest, { encoding: "utf8" }).trim().split("\n").at(-1)),
+    );
   }
 }
 console.log(`checkpoint: ${size.toFixed(0)} MiB; medians of ${args.runs} runs`);
 for (const [name, runs] of Object.entries(results)) {
-  const [seconds, before, peak] = ["seconds", "before", "peak"].map((field) => median(runs.map((run) => run[field])));
+  const [seconds, before, peak] = ["seconds", "before", "peak"].map((field) =>
+    median(runs.map((run) => run[field])),
+  );
   console.log(
     `${name}: ${seconds.toFixed(2)} s; peak RSS ${peak.toFixed(0)} MiB = ${(peak / size).toFixed(2)} × the file ` +
       `(${((peak - before) / size).toFixed(2)} × without the ${before.toFixed(0)} MiB before the load)`,

@@ -13,7 +13,12 @@ const start = process.hrtime.bigint();
 const checkpoint = await binding.openCheckpoint(files);
 const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
 const { spec } = describeArchitecture({ config, tensors: checkpoint.tensors, files });
-const model = await binding.loadProgram(spec, { checkpoint, dtype: "float32", threads: 0, deviceMap: { "": "cpu" } });
+const model = await binding.loadProgram(spec, {
+  checkpoint,
+  dtype: "float32",
+  threads: 0,
+  deviceMap: { "": "cpu" },
+});
 checkpoint.close();
 const seconds = Number(process.hrtime.bigint() - start) / 1e9;
 console.log(JSON.stringify({ seconds, before, peak: process.resourceUsage().maxRSS / 1024 }));

@@ -21,7 +21,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const lastToken: ExportOptions["pooling"] = {
   source: `def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tuple[Tensor, Tensor]:
-    return attention_mask.sum(1) - self.offset, torch.empty([0], dtype=torch.int64)
+    return attention_mask.sum(1) - self.offset, torch.empty([0]).long()
 `,
   attributes: { offset: { int: 1 } },
 };

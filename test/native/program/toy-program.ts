@@ -15,14 +15,14 @@ export function linear(tensors: string[], shape: number[], dtype: "model" | "flo
   return { kind: "linear", dtype, parts: tensors.map((tensor) => ({ tensor })), shape };
 }
 
-const embedding: StageSpec = {
+const embedding = (): StageSpec => ({
   name: "model.embed_tokens",
   source: `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
     return torch.embedding(self.weight, batch["ids"])
 `,
   attributes: {},
   weights: { weight: dense("embed", [vocabulary, hidden]) },
-};
+});
 
 const layerSource = `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
     y = rms_norm(x, self.norm, self.eps, False)
@@ -36,7 +36,7 @@ const layerSource = `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> T
     return linear_add(y, self.out, x)
 `;
 
-const score: StageSpec = {
+const score = (): StageSpec => ({
   name: "score",
   source: `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
     batch["out.hidden"] = x.float()
@@ -44,7 +44,7 @@ const score: StageSpec = {
 `,
   attributes: {},
   weights: { weight: linear(["score"], [2, hidden], "float32") },
-};
+});
 
 export function toySpec(layers = 2): ProgramSpec {
   const layer = (index: number): StageSpec => ({
@@ -59,7 +59,7 @@ export function toySpec(layers = 2): ProgramSpec {
     },
   });
   return {
-    stages: [embedding, ...Array.from({ length: layers }, (_, index) => layer(index)), score],
+    stages: [embedding(), ...Array.from({ length: layers }, (_, index) => layer(index)), score()],
     reference: referenceOps,
   };
 }
