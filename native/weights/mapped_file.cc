@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <functional>
 #include <system_error>
 
 #include "error.h"
@@ -63,6 +64,7 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::release(const void* begin, size_t length) const {
+  if (!contains(begin)) return;
   // Unlocking pages that are not locked fails, and takes them out of the working set.
   VirtualUnlock(const_cast<void*>(begin), length);
 }
@@ -94,6 +96,7 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::release(const void* begin, size_t length) const {
+  if (!contains(begin)) return;
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   const auto first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
   const auto last = (reinterpret_cast<uintptr_t>(begin) + length) / page * page;
@@ -101,5 +104,10 @@ void MappedFile::release(const void* begin, size_t length) const {
 }
 
 #endif
+
+bool MappedFile::contains(const void* address) const {
+  const auto* byte = static_cast<const char*>(address);
+  return std::less_equal<>()(data_, byte) && std::less<>()(byte, data_ + size_);
+}
 
 }  // namespace reward_model_score

@@ -20,9 +20,12 @@ class MappedFile {
 
   // The bytes at `begin` are not needed any more: lets go of the whole pages among them, so that reading a
   // checkpoint does not hold it in memory beside the model. Reading them again is allowed and costs a read.
+  // Memory that is not the file's is left alone.
   void release(const void* begin, size_t length) const;
 
  private:
+  bool contains(const void* address) const;
+
   std::string path_;
   const char* data_ = nullptr;
   size_t size_ = 0;

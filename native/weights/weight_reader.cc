@@ -132,10 +132,9 @@ void WeightReader::copy_in(const WeightPart& part, const at::Tensor& rows) const
   for (int64_t begin = 0; begin < from.numel(); begin += step) {
     const auto chunk = from.slice(0, begin, std::min(begin + step, from.numel()));
     to.slice(0, begin, begin + chunk.numel()).copy_(chunk);
-    if (view.storage().is_alias_of(tensor.data.storage())) {
-      checkpoint_.file(tensor).release(chunk.const_data_ptr(), chunk.nbytes());
-    }
+    checkpoint_.file(tensor).release(chunk.const_data_ptr(), chunk.nbytes());
   }
+  release(tensor);
 }
 
 void WeightReader::release(const StoredTensor& tensor) const {

@@ -1,0 +1,69 @@
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import type { StageSpec } from "#lib/native/binding.js";
+import { openEngineTest, referenceOps } from "../engine-test.js";
+import { linear, dense } from "../program/toy-program.js";
+
+const rows = 2048;
+const columns = 2048;
+const bytes = rows * columns * 4;
+const count = 8;
+
+/** Writes `count` tensors without holding them all. */
+function writeCheckpoint(path: string): void {
+  const entries = Array.from({ length: count }, (_, index) => [
+    String(index),
+    { dtype: "F32", shape: [rows, columns], data_offsets: [index * bytes, (index + 1) * bytes] },
+  ]);
+  const json = JSON.stringify(Object.fromEntries(entries));
+  // Whole elements start at multiples of their size, as in the files that the format's own library writes.
+  const header = Buffer.from(json.padEnd(Math.ceil(json.length / 8) * 8));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  const file = openSync(path, "w");
+  for (const part of [length, header]) writeSync(file, part);
+  const tensor = Buffer.alloc(bytes, 1);
+  for (let index = 0; index < count; ++index) writeSync(file, tensor);
+  closeSync(file);
+}
+
+function mebibytes(field: "VmRSS" | "VmHWM"): number {
+  const line = readFileSync("/proc/self/status", "utf8").match(new RegExp(`${field}:\\s+(\\d+) kB`));
+  return Number(line![1]) / 1024;
+}
+
+/** What a loaded model takes beyond its own weights: the checkpoint's pages are given back as they are used. */
+it.runIf(process.platform === "linux")("loading holds one copy of the weights", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "memory-"));
+  const path = join(folder, "model.safetensors");
+  writeCheckpoint(path);
+  const engine = await openEngineTest();
+  const stage = (index: number): StageSpec => ({
+    name: String(index),
+    source: "def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:\n    return x\n",
+    attributes: {},
+    weights: {
+      weight: (index % 2 === 0 ? linear : (name: string[], shape: number[]) => dense(name[0]!, shape))(
+        [String(index)],
+        [rows, columns],
+      ),
+    },
+  });
+  const checkpoint = await engine.openCheckpoint([path]);
+  // Starts the engine's thread and libtorch's pools before anything is measured.
+  const load = async (stages: StageSpec[]) => {
+    const options = { checkpoint, dtype: "float32", threads: 0, deviceMap: { "": "cpu" } } as const;
+    return engine.loadProgram({ stages, reference: referenceOps }, options);
+  };
+  await (await load([stage(0), stage(1)])).dispose();
+  writeFileSync("/proc/self/clear_refs", "5");
+  const before = mebibytes("VmRSS");
+  const model = await load(Array.from({ length: count }, (_, index) => stage(index)));
+  const grown = mebibytes("VmHWM") - before;
+  expect(grown).toBeGreaterThan((0.9 * count * bytes) / 2 ** 20);
+  expect(grown).toBeLessThan((1.25 * count * bytes) / 2 ** 20);
+  await model.dispose();
+  rmSync(folder, { recursive: true });
+});
