@@ -4,7 +4,7 @@
  *     node scripts/build-native.mjs [--force]
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,7 +25,7 @@ if (!process.argv.includes("--force") && isFresh()) process.exit(0);
 build();
 
 function isFresh() {
-  if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== libtorch || !addons.every(existsSync)) return false;
+  if (configuredWith() !== libtorch || !addons.every(existsSync)) return false;
   const built = Math.min(...addons.map(modified));
   const inputs = readdirSync(join(root, "native"), { recursive: true }).map((file) => join(root, "native", file));
   return [...inputs, join(root, "CMakeLists.txt")].every((file) => modified(file) <= built);
@@ -37,24 +37,34 @@ function modified(file) {
 
 function build() {
   process.stderr.write(`Building the native addons with libtorch from ${libtorch} (the first time takes minutes) …\n`);
-  const cmake = join(root, "node_modules/cmake-js/bin/cmake-js");
+  // Not "compile": when a file does not compile, that command throws the whole build away and starts again.
+  if (configuredWith() !== libtorch) {
+    cmake("reconfigure");
+    writeFileSync(stamp, libtorch);
+  }
+  cmake("build");
+}
+
+function configuredWith() {
+  return existsSync(stamp) ? readFileSync(stamp, "utf8") : undefined;
+}
+
+function cmake(command) {
+  const script = join(root, "node_modules/cmake-js/bin/cmake-js");
   // make builds one file after the other unless it is told otherwise; Ninja would not need to be told.
   const jobs = String(availableParallelism());
-  const args = ["compile", "--log-level", "warn", "--parallel", jobs, `--CDLIBTORCH=${libtorch}`];
-  const result = spawnSync(process.execPath, [cmake, ...args], {
+  const args = [command, "--log-level", "warn", "--parallel", jobs, `--CDLIBTORCH=${libtorch}`];
+  const result = spawnSync(process.execPath, [script, ...args], {
     cwd: root,
     encoding: "utf8",
     maxBuffer: 1 << 28,
   });
-  if (result.status !== 0) {
-    const output = `${result.stdout ?? ""}${result.stderr ?? ""}${result.error?.message ?? ""}`;
-    // A compiler's first error explains; what follows it are consequences.
-    const lines = output.split("\n");
-    const first = Math.max(0, lines.findIndex((line) => /error|FAILED/i.test(line)));
-    process.stderr.write(lines.slice(first, first + 60).join("\n") + "\n");
-    process.stderr.write("The native addons could not be built: CMake ≥ 3.22 and a C++20 compiler are needed.\n");
-    process.exit(1);
-  }
-  mkdirSync(join(root, "build"), { recursive: true });
-  writeFileSync(stamp, libtorch);
+  if (result.status === 0) return;
+  const output = `${result.stdout ?? ""}${result.stderr ?? ""}${result.error?.message ?? ""}`;
+  // A compiler's first error explains; what follows it are consequences.
+  const lines = output.split("\n");
+  const first = Math.max(0, lines.findIndex((line) => /error|FAILED/i.test(line)));
+  process.stderr.write(lines.slice(first, first + 60).join("\n") + "\n");
+  process.stderr.write("The native addons could not be built: CMake ≥ 3.22 and a C++20 compiler are needed.\n");
+  process.exit(1);
 }
