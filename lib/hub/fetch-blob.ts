@@ -29,7 +29,7 @@ const MAX_RANGE = 64 << 20;
 /** Ranges that are fetched at the same time, of all files together. */
 export const CONNECTIONS = 8;
 /** What is gathered for one write: so many bytes, or what arrives in so many milliseconds. A crash costs no more. */
-const WRITE_BYTES = 512 << 10;
+const WRITE_BYTES = 1 << 20;
 const WRITE_INTERVAL = 250;
 
 /**

@@ -6,16 +6,23 @@ export interface Interval {
   end: number;
 }
 
+/** Milliseconds between two lines of the log: what a crash costs at most. */
+const LOG_INTERVAL = 250;
+
 /**
  * A blob on its way: a sparse file and a log of what is in it.
  *
- * The log gets a line after the bytes are written, so that after `kill -9` it claims nothing that is not there. What a
- * power failure may take away all the same, the hash finds.
+ * The log gets its lines after the bytes are written, so that after `kill -9` it claims nothing that is not there. What
+ * a power failure may take away all the same, the hash finds.
  */
 export class PartialFile implements AsyncDisposable {
   #done: Interval[];
   /** ETag of the answer that the bytes came from, for If-Range. */
   #etag: string | undefined;
+  /** Bytes that the log does not know of yet. */
+  #unlogged: Interval[] = [];
+  #loggedAt = Date.now();
+  #closed = false;
 
   private constructor(
     readonly path: string,
@@ -91,13 +98,16 @@ export class PartialFile implements AsyncDisposable {
         ).bytesWritten;
       }
     }
-    await this.log.appendFile(`have ${start} ${start + length}\n`);
-    this.#done = merged([...this.#done, { start, end: start + length }]);
+    const written = { start, end: start + length };
+    this.#done = merged([...this.#done, written]);
+    this.#unlogged = merged([...this.#unlogged, { ...written }]);
+    if (Date.now() - this.#loggedAt > LOG_INTERVAL) await this.#writeLog();
   }
 
   /** Forgets all bytes: the source cannot go on from the middle, or they are wrong. */
   async restart(): Promise<void> {
     this.#done = [];
+    this.#unlogged = [];
     this.#etag = undefined;
     await this.log.truncate(0);
     await this.log.appendFile(`size ${this.size}\n`);
@@ -111,7 +121,20 @@ export class PartialFile implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.data.close(), this.log.close()]);
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      await this.#writeLog();
+    } finally {
+      await Promise.all([this.data.close(), this.log.close()]);
+    }
+  }
+
+  async #writeLog(): Promise<void> {
+    const lines = this.#unlogged.map(({ start, end }) => `have ${start} ${end}\n`).join("");
+    this.#unlogged = [];
+    this.#loggedAt = Date.now();
+    if (lines !== "") await this.log.appendFile(lines);
   }
 }
 

@@ -182,7 +182,7 @@ it("survives kill -9 at 20 random moments, fetching nothing again that was verif
       if (content !== undefined) expect(await sha256(join(where, "blobs", name))).toBe(name);
     }
   }
-}, 180_000);
+}, 600_000);
 
 it("needs nothing that is not in the cache: what is left of a finished download is only the files", async () => {
   const { home, load } = await setUp();
