@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { randomInt } from "node:crypto";
 import { appendFile, open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -35,8 +36,8 @@ describe("an aborted download", () => {
 
     await load();
 
-    // What was handed to the sockets and not read in time comes again, so: less than a second time of everything.
-    expect(hub.bytesOf("model.safetensors")).toBeLessThan(weights.size + 3_000_000);
+    // What was handed to the sockets and not read in time comes again, so: less than what the first attempt had read, over again.
+    expect(hub.bytesOf("model.safetensors")).toBeLessThan(weights.size + 5_000_000);
     await requireSoundCache(folder);
   });
 
@@ -81,7 +82,8 @@ describe("what a crash left", () => {
   it("is continued by ranges", async () => {
     const { hub, before, folder, load } = await halfway();
     await load();
-    expect(hub.bytesOf("model.safetensors") - before).toBe(weights.size - before);
+    // Progress is written down a few times a second, so a little of what had arrived comes again.
+    expect(hub.bytesOf("model.safetensors") - before).toBeLessThan(weights.size - before / 2);
     await requireSoundCache(folder);
   });
 
@@ -99,7 +101,7 @@ describe("what a crash left", () => {
     const { hub, log, before, folder, load } = await halfway();
     await appendFile(log, "have 0 2000");
     await load();
-    expect(hub.bytesOf("model.safetensors") - before).toBe(weights.size - before);
+    expect(hub.bytesOf("model.safetensors") - before).toBeLessThan(weights.size - before / 2);
     await requireSoundCache(folder);
   });
 
@@ -155,13 +157,24 @@ it("survives kill -9 at 20 random moments, fetching nothing again that was verif
       child.exitCode === null &&
       (hub.requests.length - requests < someRequests || hub.bytesOf() - total < someBytes)
     ) {
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await setTimeout(2);
     }
     child.kill("SIGKILL");
     await end;
     await requireSoundBlobs(folder);
     for (const [path, bytes] of bytesBefore) expect(hub.bytesOf(path)).toBe(bytes);
   }
+
+  // Once more, late enough for its progress to be on disk: the last load goes on in the middle of a file.
+  hub.faults.clear();
+  hub.faults.add({ on: "cdn", drip: { bytes: 10_000, everyMs: 100 }, times: 99 });
+  const slow = loadInChild(variables);
+  const end = ended(slow);
+  const delivered = hub.bytesOf();
+  while (slow.exitCode === null && hub.bytesOf() === delivered) await setTimeout(2);
+  await setTimeout(1000);
+  slow.kill("SIGKILL");
+  await end;
 
   hub.faults.clear();
   const last = await ended(loadInChild(variables));
