@@ -175,7 +175,8 @@ export interface ExportOptions {
   /**
    * TorchScript module that picks the tokens the head reads:
    * `def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tuple[Tensor, Tensor]` takes int64 [B, T] twice and
-   * returns int64 columns [B] of the pooled tokens and of the gate's tokens ([0] when the head has no gate).
+   * returns int64 columns [B] of the pooled tokens and of the gate's tokens ([0] when the head has no gate). A row
+   * without such a token has -1 there, and NaN as its scores.
    */
   pooling: { source: string; attributes: Record<string, Attribute> };
 }

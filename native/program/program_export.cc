@@ -20,10 +20,12 @@ constexpr char kPack[] = R"(def forward(self, input_ids: Tensor, attention_mask:
     starts = lengths.cumsum(0) - lengths
     within = mask.long().cumsum(1) - 1
     packed = within + starts.unsqueeze(1)
-    pooled = packed.gather(1, picked[0].unsqueeze(1)).squeeze(1)
+    missing = picked[0] < 0
+    pooled = packed.gather(1, picked[0].clamp(min=0).unsqueeze(1)).squeeze(1).clamp(min=0)
     gates = picked[1]
     if gates.numel() > 0:
-        gates = packed.gather(1, gates.unsqueeze(1)).squeeze(1)
+        missing = missing.logical_or(gates < 0)
+        gates = packed.gather(1, gates.clamp(min=0).unsqueeze(1)).squeeze(1).clamp(min=0)
     no_parent = torch.full_like(starts, -1)
     segments = torch.stack([starts, lengths, no_parent, torch.zeros_like(starts)], 1).int()
     batch: Dict[str, Tensor] = {
@@ -111,7 +113,7 @@ void export_program(const ProgramSpec& spec, const ModuleSource& pooling, const 
   for (const auto& stage : built.stages) {
     source += "    x = " + tree.add(stage.name, stage.module) + ".forward(x, batch)\n";
   }
-  source += "    return x\n";
+  source += "    return x.masked_fill(missing.unsqueeze(1), float(\"nan\"))\n";
   tree.root().define(source, library.resolver());
   save(tree.root(), output, spec.extra_files);
 }
