@@ -29,6 +29,7 @@ describe("doctor", () => {
       problems: [],
       system: { node: process.versions.node, platform: `${process.platform}-${process.arch}` },
       libtorch: { version: expect.stringMatching(/^2\.13\./) as string },
+      demoScore: expect.any(Number) as number,
       runtime: { libtorch: expect.stringMatching(/^2\.13\./) as string },
     });
     expect(status).toBe(0);

@@ -16,7 +16,10 @@ export interface DoctorReport {
   libtorch?: Libtorch;
   addon?: AddonFiles;
   runtime?: RuntimeInfo;
+  /** How long libtorch and the addon took to load. */
   loadSeconds?: number;
+  /** What the demo model gives "How much is 2+2?", "4". */
+  demoScore?: number;
   openmp?: string[];
   problems: Problem[];
 }

@@ -1,25 +1,38 @@
 /**
- * Loads libtorch and the addon, and runs nothing else: started by doctor as a process of its own, so that a crash is
- * something to report. Takes the folder of libtorch as its argument and answers with one message.
+ * Loads libtorch and the addon and scores one row with the demo model: started by doctor as a process of its own, so
+ * that a crash is something to report. Takes the folder of libtorch as its argument and answers with one message.
  */
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { RewardModelScoreError } from "../../errors.js";
 import type { RuntimeInfo } from "../../native/binding.js";
 import { loadBinding } from "../../native/load.js";
+import { RewardModelScore } from "../../reward-model-score.js";
 
 export type ProbeAnswer =
-  | { runtime: RuntimeInfo; loadSeconds: number; openmp: string[] }
+  | { runtime: RuntimeInfo; loadSeconds: number; demoScore: number; openmp: string[] }
   | { error: { code: string; message: string } };
 
-function probe(libtorch: string): ProbeAnswer {
+const DEMO_MODEL = fileURLToPath(new URL("../../../models/demo", import.meta.url));
+
+async function probe(libtorch: string): Promise<ProbeAnswer> {
   const start = performance.now();
   try {
     const runtime = loadBinding(libtorch).runtimeInfo();
-    return { runtime, loadSeconds: (performance.now() - start) / 1000, openmp: openmpLibraries() };
+    const loadSeconds = (performance.now() - start) / 1000;
+    const demoScore = await scoreDemo(libtorch);
+    return { runtime, loadSeconds, demoScore, openmp: openmpLibraries() };
   } catch (error) {
     const code = RewardModelScoreError.is(error) ? error.code : "ERR_ADDON";
     return { error: { code, message: error instanceof Error ? error.message : String(error) } };
   }
+}
+
+async function scoreDemo(libtorch: string): Promise<number> {
+  await using step = new RewardModelScore({ model: DEMO_MODEL, libtorch });
+  await step.load();
+  const [score] = await step.score([{ instruction: "How much is 2+2?", response: "4" }]);
+  return score as number;
 }
 
 /** Two OpenMP runtimes in one process compete for the same cores, or hang. */
@@ -30,4 +43,4 @@ function openmpLibraries(): string[] {
   return [...new Set(paths.filter((path) => /\/lib(gomp|iomp5|omp)[.-][^/]*$/.test(path)))];
 }
 
-process.send!(probe(process.argv[2]!), () => process.disconnect());
+process.send!(await probe(process.argv[2]!), () => process.disconnect());

@@ -38,6 +38,7 @@ function describe(report: DoctorReport): string {
       "OpenMP",
       openmp && (openmp.length > 1 ? `${openmp.join(", ")}: more than one, expect trouble` : openmp[0]),
     ],
+    ["demo score", report.demoScore?.toFixed(4)],
     ["CUDA", runtime && describeCuda(runtime.cuda)],
   ];
   const known = entries.filter((entry): entry is [string, string] => entry[1] !== undefined);
