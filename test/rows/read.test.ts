@@ -109,6 +109,11 @@ describe("problems", () => {
     ["numeric content", { conversation: [turn("user", "x"), turn("user", 7)] }, ["conversation[1].content"]],
     ["null content without calls", { conversation: [turn("user", null)] }, ["conversation[0].content"]],
     [
+      "null content beside no calls",
+      { conversation: [{ ...turn("assistant", null), tool_calls: [] }] },
+      ["conversation[0].content"],
+    ],
+    [
       "a part without type",
       { conversation: [turn("user", [{ text: "x" }])] },
       ["conversation[0].content[0]"],
