@@ -125,8 +125,19 @@ def check_trace(traced, reference, batches) -> float:
     return worst
 
 
+def refuse_moving_rotary(config) -> None:
+    """A trace holds the angles of the length it was traced with, and no short check would notice."""
+    kind = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
+    if kind in ("dynamic", "longrope"):
+        raise ExportError(
+            f"The model's rotary scaling, {kind}, changes with the length of a row, which a trace cannot hold. "
+            "reward-model-score runs such checkpoints without an archive where it has their architecture built in."
+        )
+
+
 def write_archive(model, tokenizer, path: Path, max_check_length: int = 128) -> float:
     """Traces the model, saves the trace, reads it back and checks it. Returns the largest absolute difference."""
+    refuse_moving_rotary(model.config.get_text_config())
     pad = model.config.get_text_config().pad_token_id
     limit = min(max_check_length, getattr(model.config.get_text_config(), "max_position_embeddings", max_check_length))
     reference = Scores(model.eval().requires_grad_(False), pair_separator(model, tokenizer)).eval()
