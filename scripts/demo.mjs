@@ -10,7 +10,7 @@ const rows = readFileSync(`${folder}examples.jsonl`, "utf8")
   .split("\n")
   .map((line) => JSON.parse(line));
 
-const step = new RewardModelScore({ model: `${folder}model.pt` });
+const step = new RewardModelScore({ model: folder });
 const started = performance.now();
 await step.load();
 const loaded = performance.now();

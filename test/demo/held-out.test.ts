@@ -17,9 +17,13 @@ const pairs = readFileSync(`${folder}held-out.jsonl`, "utf8")
   .split("\n")
   .map((line) => JSON.parse(line) as Pair);
 
-describe.each([["archive", `${folder}model.pt`]])("demo model, %s", (_, model) => {
+// The folder runs the built-in program from model.safetensors, the file runs the TorchScript archive.
+describe.each([
+  ["built-in program", folder],
+  ["archive", `${folder}model.pt`],
+])("demo model, %s", (_, model) => {
   it("prefers the right answer in at least 95 % of the held-out pairs", async () => {
-    await using step = new RewardModelScore({ model });
+    await using step = new RewardModelScore({ model, threads: 1 });
     await step.load();
     const scores = (await step.score(
       pairs.flatMap(({ instruction, chosen, rejected }) => [
@@ -33,7 +37,7 @@ describe.each([["archive", `${folder}model.pt`]])("demo model, %s", (_, model) =
   });
 
   it("prefers a right, a polite and a relevant answer", async () => {
-    await using step = new RewardModelScore({ model });
+    await using step = new RewardModelScore({ model, threads: 1 });
     await step.load();
     const ask = async (instruction: string, ...responses: string[]) =>
       (await step.score(responses.map((response) => ({ instruction, response })))) as number[];
@@ -51,4 +55,15 @@ describe.each([["archive", `${folder}model.pt`]])("demo model, %s", (_, model) =
     const [relevant, offTopic] = await ask("What is 9 times 7?", "63", "Grass is green.");
     expect(relevant).toBeGreaterThan(offTopic!);
   });
+});
+
+it("the built-in program and the archive agree", async () => {
+  const rows = pairs.slice(0, 50).map(({ instruction, chosen }) => ({ instruction, response: chosen }));
+  const score = async (model: string) => {
+    await using step = new RewardModelScore({ model, threads: 1 });
+    await step.load();
+    return (await step.score(rows)) as number[];
+  };
+  const [program, archive] = [await score(folder), await score(`${folder}model.pt`)];
+  for (const [index, value] of program.entries()) expect(value).toBeCloseTo(archive[index]!, 4);
 });

@@ -20,6 +20,7 @@ function expected(name: string): Expected[] {
 async function scores(name: string, rows: Row[], options: object): Promise<number[][]> {
   await using step = new RewardModelScore({
     model: folder(name),
+    threads: 1,
     inputFormat: name === "bert" ? "pair" : "chat",
     ...options,
   });
@@ -66,6 +67,7 @@ describe.each(["llama", "qwen3", "bert"])("%s archive against transformers", (na
   it("equals its scores whatever the size of the arrays that process() yields", async () => {
     await using step = new RewardModelScore({
       model: folder(name),
+      threads: 1,
       inputFormat: name === "bert" ? "pair" : "chat",
       inputBatchSize: 2,
     });
