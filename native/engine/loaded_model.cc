@@ -6,6 +6,7 @@
 #include <malloc.h>
 #endif
 
+#include "engine/activation_memory.h"
 #include "engine/threads.h"
 
 namespace reward_model_score {
@@ -13,6 +14,7 @@ namespace {
 
 // Without it glibc keeps freed weights for itself.
 void return_memory_to_system() {
+  ActivationMemory::release();
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif
@@ -43,6 +45,7 @@ LoadedModel::~LoadedModel() {
 
 BatchScores LoadedModel::forward(const PackedBatch& batch) {
   use_threads(threads_);
+  const ActivationMemory reused;
   return program_->forward(batch);
 }
 

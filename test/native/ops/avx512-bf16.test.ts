@@ -1,0 +1,3 @@
+import { describeKernels } from "./kernels-suite.js";
+
+describeKernels("avx512_bf16");

@@ -1,0 +1,144 @@
+/** What the kernels of every instruction set must do. */
+import { readFileSync } from "node:fs";
+import { beforeAll, describe, expect, it } from "vitest";
+import { openEngineTest, type EngineTest, type Value } from "../engine-test.js";
+import { attentionBits } from "./attention-bits.js";
+import { Random, randomTree, segmentTable, tokenCount, type OpDtype } from "./inputs.js";
+import { compileOps, difference, sameBits, widened, type Op, type RunOp } from "./programs.js";
+
+const dtypes = ["float32", "bfloat16"] as const;
+/** One rounding to bfloat16 is half of 2^-8; attention also rounds the weights of its keys. */
+const tolerance: Record<OpDtype, number> = { float32: 3e-6, bfloat16: 0.005 };
+
+/** Flags of /proc/cpuinfo that an instruction set needs. */
+const flags = {
+  portable: [],
+  avx2: ["avx2", "fma"],
+  avx512: ["avx512f", "avx512bw", "avx512dq", "avx512vl"],
+  avx512_bf16: ["avx512_bf16"],
+};
+
+export function describeKernels(level: keyof typeof flags): void {
+  const own =
+    readFileSync("/proc/cpuinfo", "utf8")
+      .match(/^flags\s*:(.*)$/m)?.[1]
+      ?.split(" ") ?? [];
+  const available = flags[level].every((flag) => own.includes(flag));
+
+  describe.skipIf(!available)(`kernels for ${level}`, () => {
+    let engine: EngineTest;
+    let fused: RunOp;
+    let reference: RunOp;
+
+    beforeAll(async () => {
+      // Read once, when the first kernel runs.
+      process.env["REWARD_MODEL_SCORE_CPU"] = level;
+      // More threads than cores are tested here; those that wait must not hold a core.
+      process.env["OMP_WAIT_POLICY"] = "passive";
+      engine = await openEngineTest();
+      fused = compileOps(engine, "fused");
+      reference = compileOps(engine, "reference");
+    });
+
+    function expectEqual(dtype: OpDtype, op: Op, ...args: Value[]): void {
+      const error = difference(fused(op, ...args), reference(op, ...args.map(widened)));
+      expect(error, `${op} ${dtype}`).toBeLessThan(tolerance[dtype]);
+    }
+
+    describe.each(dtypes)("in %s", (dtype) => {
+      it.each(Array.from({ length: 16 }, (_, seed) => seed))(
+        "attention is the reference's (tree %i)",
+        (seed) => {
+          const random = new Random(seed);
+          engine.setThreads(random.int(1, 3));
+          const segments = randomTree(random, random.int(1, 7));
+          const kvHeads = random.int(1, 3);
+          const qHeads = kvHeads * random.int(1, 5);
+          const headDim = random.pick([2, 6, 16, 64, 80, 96, 100, 128, 256]);
+          const qkv = random.tensor(dtype, tokenCount(segments), (qHeads + 2 * kvHeads) * headDim, 2);
+          const sizes = [qHeads, kvHeads, headDim].map((int) => ({ int }));
+          const scale = { float: random.pick([headDim ** -0.5, 0.3]) };
+          const window = { int: random.pick([0, 1, 3, 64, 100]) };
+          const softcap = { float: random.pick([0, 5, 30]) };
+          expectEqual(dtype, "attention", qkv, segmentTable(segments), ...sizes, scale, window, softcap);
+        },
+      );
+
+      it.each([1, 3, 16, 17, 100, 1024])("norms are the reference's for %i channels", (size) => {
+        const random = new Random(size);
+        const x = random.tensor(dtype, 37, size, 3);
+        const [weight, bias] = [random.vector(size), random.vector(size)];
+        for (const unitOffset of [false, true])
+          expectEqual(dtype, "rms_norm", x, weight, { float: 1e-6 }, unitOffset);
+        if (size === 1) return; // nothing but the bias is left
+        for (const shift of [bias, null]) expectEqual(dtype, "layer_norm", x, weight, shift, { float: 1e-5 });
+      });
+
+      it.each([
+        [2, 1],
+        [64, 32],
+        [80, 20],
+        [100, 50],
+        [128, 64],
+      ])("rotary is the reference's for heads of %i with %i pairs", (headDim, pairs) => {
+        const random = new Random(headDim);
+        const [cos, sin] = [random.tensor("float32", 19, pairs), random.tensor("float32", 19, pairs)];
+        for (const norm of [null, random.vector(headDim)]) {
+          for (const unitOffset of [false, true]) {
+            const qkv = random.tensor(dtype, 19, 7 * headDim);
+            const sizes = [3, 2, headDim].map((int) => ({ int }));
+            expectEqual(dtype, "rotary", qkv, cos, sin, ...sizes, norm, norm, { float: 1e-6 }, unitOffset);
+          }
+        }
+      });
+
+      it.each(["silu", "gelu", "gelu_tanh"])("%s is the reference's, into the tails", (activation) => {
+        const random = new Random(5);
+        for (const [size, range] of [
+          [1, 1],
+          [33, 0.01],
+          [64, 4],
+          [100, 20],
+          [48, 200],
+        ] as const)
+          expectEqual(dtype, "gated_activation", random.tensor(dtype, 23, 2 * size, range), activation);
+      });
+
+      it("linears are the reference's", () => {
+        const random = new Random(6);
+        for (const [inputs, outputs, rows] of [
+          [64, 192, 70],
+          [100, 33, 1],
+          [96, 1, 5],
+          [1, 7, 3],
+        ] as const) {
+          const [x, linear] = [random.tensor(dtype, rows, inputs), random.tensor(dtype, outputs, inputs)];
+          const bias = { ...random.tensor(dtype, 1, outputs), shape: [outputs] };
+          const residual = random.tensor(dtype, rows, outputs);
+          expectEqual(dtype, "linear", x, { linear });
+          expectEqual(dtype, "linear", x, { linear, bias });
+          expectEqual(dtype, "linear_add", x, { linear, bias }, residual);
+        }
+      });
+
+      it("rows of linears have the same bits for any number of rows and threads", () => {
+        const random = new Random(7);
+        const [inputs, outputs, most] = [2048, 96, 300];
+        const x = random.tensor(dtype, most, inputs);
+        const linear = random.tensor(dtype, outputs, inputs);
+        engine.setThreads(1);
+        const all = fused("linear", x, { linear });
+        for (const threads of [1, 2, 3, 4]) {
+          engine.setThreads(threads);
+          for (const rows of [1, 2, 3, 17, 64, 129, most]) {
+            const some = { ...x, shape: [rows, inputs], data: x.data.slice(0, rows * inputs) };
+            const same = sameBits(fused("linear", some, { linear }), all.subarray(0, rows * outputs));
+            expect(same, `${String(rows)} rows on ${String(threads)} threads`).toBe(true);
+          }
+        }
+      });
+
+      attentionBits(dtype, () => ({ engine, fused }));
+    });
+  });
+}
