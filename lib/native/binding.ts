@@ -27,6 +27,10 @@ export interface RuntimeInfo {
   cpuCapability: string;
   /** CUDA as libtorch sees it; `reason` says why there is none. */
   cuda: { available: boolean; devices: string[]; reason?: string };
+  /** Threads that a model gets unless told otherwise: physical cores, within affinity and cgroup limits. */
+  threads: number;
+  /** Paths of the OpenMP libraries in the process; more than one fight for the cores. */
+  openmp: string[];
   parallel: string;
 }
 

@@ -19,10 +19,15 @@ Napi::Value runtime_info_object(const Napi::CallbackInfo& info) {
   cuda["devices"] = devices;
   if (!runtime.cuda.reason.empty()) cuda["reason"] = Napi::String::New(env, runtime.cuda.reason);
 
+  Napi::Array openmp = Napi::Array::New(env);
+  for (const std::string& image : runtime.openmp) openmp[openmp.Length()] = Napi::String::New(env, image);
+
   Napi::Object result = Napi::Object::New(env);
   result["libtorch"] = Napi::String::New(env, runtime.libtorch);
   result["cpuCapability"] = Napi::String::New(env, runtime.cpu_capability);
   result["cuda"] = cuda;
+  result["threads"] = Napi::Number::New(env, runtime.threads);
+  result["openmp"] = openmp;
   result["parallel"] = Napi::String::New(env, runtime.parallel);
   return result;
 }

@@ -7,6 +7,10 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 
 #include <exception>
+#include <fstream>
+#include <set>
+
+#include "engine/cpu_count.h"
 
 namespace reward_model_score {
 namespace {
@@ -40,10 +44,25 @@ CudaInfo cuda_info() {
   return info;
 }
 
+std::vector<std::string> openmp_images() {
+  std::set<std::string> images;
+  std::ifstream maps("/proc/self/maps");  // elsewhere than on Linux: none found
+  for (std::string line; std::getline(maps, line);) {
+    const size_t path = line.find('/');
+    if (path == std::string::npos) continue;
+    const std::string name = line.substr(line.rfind('/') + 1);
+    for (const char* runtime : {"libgomp", "libomp", "libiomp"}) {
+      if (name.rfind(runtime, 0) == 0) images.insert(line.substr(path));
+    }
+  }
+  return {images.begin(), images.end()};
+}
+
 }  // namespace
 
 RuntimeInfo runtime_info() {
-  return {loaded_version(), at::get_cpu_capability(), cuda_info(), at::get_parallel_info()};
+  return {loaded_version(),     at::get_cpu_capability(), cuda_info(),
+          physical_cpu_count(), openmp_images(),          at::get_parallel_info()};
 }
 
 }  // namespace reward_model_score

@@ -15,6 +15,8 @@ struct RuntimeInfo {
   std::string libtorch;        // "2.13.0"
   std::string cpu_capability;  // "AVX512"
   CudaInfo cuda;
+  int threads = 0;                  // that work gets unless told otherwise
+  std::vector<std::string> openmp;  // OpenMP libraries in the process: more than one fight for the cores
   std::string parallel;
 };
 

@@ -3,13 +3,13 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/jit/api/module.h>
-#include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/freeze_module.h>
 
 #include <utility>
 
 #include "batch/padded_batch.h"
 #include "engine/failure.h"
+#include "program/archive_convert.h"
 #include "program/archive_file.h"
 #include "program/archive_graph.h"
 #include "program/archive_output.h"
@@ -89,10 +89,20 @@ class Archive : public Program {
   const int64_t bytes_;
 };
 
-int64_t parameter_bytes(const Module& module) {
+int64_t parameter_bytes(const Module& module, at::ScalarType dtype) {
   int64_t bytes = 0;
-  for (const at::Tensor& parameter : module.parameters()) bytes += static_cast<int64_t>(parameter.nbytes());
+  for (const at::Tensor& parameter : module.parameters()) {
+    const auto stored = parameter.is_floating_point() ? dtype : parameter.scalar_type();
+    bytes += parameter.numel() * static_cast<int64_t>(c10::elementSize(stored));
+  }
   return bytes;
+}
+
+// float16 on a CPU is tens of times slower than float32, which holds every float16 number.
+at::ScalarType compute_dtype(const ArchiveOptions& options, at::ScalarType own) {
+  const at::ScalarType wanted = options.dtype.value_or(own);
+  if (options.device.is_cpu() && wanted != at::kBFloat16) return at::kFloat;
+  return wanted;
 }
 
 }  // namespace
@@ -103,13 +113,20 @@ std::unique_ptr<Program> load_archive(const ArchiveOptions& options, const Progr
   progress(0.5);
   module.eval();
   check_arguments(module, options.path);
-  const int64_t bytes = parameter_bytes(module);
-  const at::ScalarType dtype = options.dtype.value_or(own_dtype(module));
+  const at::ScalarType own = own_dtype(module);
+  const at::ScalarType dtype = compute_dtype(options, own);
+  const int64_t bytes = parameter_bytes(module, dtype);
   torch::jit::freeze_module_inplace(&module);
   const auto graph = module.get_method("forward").graph();
-  if (options.device.is_cpu()) {
-    pack_linears(*graph, dtype);
-    torch::jit::EliminateDeadCode(graph);
+  if (!options.device.is_cpu()) {
+    if (dtype != own) convert_dtype(*graph, own, dtype);
+    move_to_device(*graph, options.device);
+  } else {
+    // Down to bfloat16 only the products go, where it pays; the rest stays in float32, which costs nothing
+    // there.
+    if (dtype == at::kFloat) convert_dtype(*graph, own, dtype);
+    pack_linears(graph, dtype);
+    if (own == at::kFloat || dtype == at::kFloat) fuse_operations(graph);
   }
   progress(0.9);
   auto archive = std::make_unique<Archive>(std::move(module), options, dtype, bytes);

@@ -2,10 +2,16 @@
 
 #include <torch/csrc/jit/ir/ir.h>
 
+#include <memory>
+
 namespace reward_model_score {
 
-// Replaces the linears of a frozen graph whose weights are constants on the CPU by packed ones. `dtype` is
-// what their products are computed in. Returns the bytes of the packed weights.
-int64_t pack_linears(torch::jit::Graph& graph, at::ScalarType dtype);
+// Replaces the linears of a frozen graph whose weights are constants on the CPU by packed ones; a gate and
+// its counterpart become one. `dtype` is what their products are computed in.
+void pack_linears(const std::shared_ptr<torch::jit::Graph>& graph, at::ScalarType dtype);
+
+// Replaces the norms, rotations and attentions that transformers' models write out in small operations. Only
+// for graphs that compute in float32 on the CPU.
+void fuse_operations(const std::shared_ptr<torch::jit::Graph>& graph);
 
 }  // namespace reward_model_score

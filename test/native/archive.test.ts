@@ -92,9 +92,18 @@ describe("dtype", () => {
     expect([...scores]).not.toEqual(expected.scores.flat().map(Math.fround));
   });
 
-  it("a bfloat16 archive runs in float32", async () => {
-    const { scores } = await score("bfloat16.pt", batchOf(expected.rows), { dtype: "float32" });
-    expectClose(scores, expected.bfloat16.flat(), 2e-2);
+  it("a bfloat16 archive runs in float32: nothing is rounded on the way", async () => {
+    const model = await binding.loadArchive(archiveOptions("bfloat16.pt", { dtype: "float32" }));
+    expect(model.dtype).toBe("float32");
+    expectClose((await model.forward(batchOf(expected.rows))).scores, expected.bfloat16InFloat32.flat());
+    await model.dispose();
+  });
+
+  it.each(["auto", "float16"] as const)("float16 (%s) is computed in float32 on a CPU", async (dtype) => {
+    const model = await binding.loadArchive(archiveOptions("float16.pt", { dtype }));
+    expect(model.dtype).toBe("float32");
+    expectClose((await model.forward(batchOf(expected.rows))).scores, expected.scores.flat(), 2e-3);
+    await model.dispose();
   });
 });
 

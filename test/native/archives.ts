@@ -13,7 +13,7 @@ export const expected = JSON.parse(readFileSync(archivePath("expected.json"), "u
   rows: number[][];
   scores: number[][];
   labels: number[][];
-  bfloat16: number[][];
+  bfloat16InFloat32: number[][];
 };
 
 export async function openBinding(): Promise<NativeBinding> {

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { beforeAll, describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
@@ -138,6 +139,9 @@ describe("initialize", () => {
     expect(info.libtorch).toMatch(/^2\.13\./);
     expect(["AVX512", "AVX2", "DEFAULT", "NO AVX", "SVE256", "ZVECTOR", "VSX"]).toContain(info.cpuCapability);
     expect(info.cuda.available).toBe(info.cuda.devices.length > 0);
+    expect(info.threads).toBeGreaterThanOrEqual(1);
+    expect(info.threads).toBeLessThanOrEqual(availableParallelism());
+    if (process.platform === "linux") expect(info.openmp).toHaveLength(1);
     expect(info.parallel).toContain("ATen parallel backend");
   });
 });
