@@ -18,6 +18,10 @@ export class ScoreReport {
   loading(progress: LoadProgress): void {
     if (progress.phase === "weights") {
       this.#progress.update(progress.fraction, () => "loading the model");
+    } else if (progress.phase === "unused") {
+      process.stderr.write(
+        `Tensors of the checkpoint that scoring does not use: ${progress.tensors.join(", ")}\n`,
+      );
     } else {
       const { loaded, total } = progress;
       this.#progress.update(

@@ -43,6 +43,8 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
       source?.architecture,
     );
     signal?.throwIfAborted();
+    const unused = source?.architecture.unusedTensors ?? [];
+    if (unused.length > 0) onProgress?.({ phase: "unused", tensors: unused });
     const report = (fraction: number) => onProgress?.({ phase: "weights", fraction });
     const model = source
       ? await openProgram(binding, source, options, await poolingIds(source.architecture, tokenizer), report)
