@@ -12,9 +12,14 @@ import { openArchive } from "./open-archive.js";
 import { openProgram, openCheckpoint, type ProgramSource } from "./open-program.js";
 import type { ScoringModel } from "./scoring-model.js";
 
-/** News of `load`: bytes that were downloaded, then the share of the weights that is in place (0 to 1). */
+/**
+ * News of `load`: bytes that were downloaded, then, once, the checkpoint's tensors that no program reads if there are
+ * any, then the share of the weights that is in place (0 to 1).
+ */
 export type LoadProgress =
-  ({ phase: "download" } & DownloadProgress) | { phase: "weights"; fraction: number };
+  | ({ phase: "download" } & DownloadProgress)
+  | { phase: "unused"; tensors: readonly string[] }
+  | { phase: "weights"; fraction: number };
 
 export interface OpenOptions {
   signal: AbortSignal | undefined;
