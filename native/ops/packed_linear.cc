@@ -58,8 +58,11 @@ PackedLinear::PackedLinear(const at::Tensor& weight, OptionalTensor bias) : dtyp
   TORCH_CHECK(!bias || (bias->dim() == 1 && bias->size(0) == out_), "A packed linear with ", out_,
               " outputs got a bias ", bias->sizes());
   const at::ScalarType compute = compute_dtype(dtype_);
-  weight_ = weight.to(compute).contiguous();
-  if (at::globalContext().hasMKLDNN()) weight_ = reorder(weight_);
+  const at::Tensor plain = weight.to(compute).contiguous();
+  // The caller's weight may lie in a mapped file that goes away, so without oneDNN it has to be copied too.
+  weight_ = at::globalContext().hasMKLDNN() ? reorder(plain)
+            : plain.is_alias_of(weight)     ? plain.clone()
+                                            : plain;
   if (bias) bias_ = bias->to(compute).contiguous();
   bytes_ = (in_ * out_ + (bias ? out_ : 0)) * static_cast<int64_t>(c10::elementSize(compute));
 }

@@ -19,8 +19,8 @@ void for_each_weight(const WeightEntry& entry, const Visit& visit) {
 
 class StageBuilder {
  public:
-  StageBuilder(const WeightReader& reader, c10::Device device, const OpLibrary& library,
-               const Progress& progress, int64_t total)
+  StageBuilder(WeightReader& reader, c10::Device device, const OpLibrary& library, const Progress& progress,
+               int64_t total)
       : reader_(reader),
         device_(device),
         library_(library),
@@ -75,7 +75,7 @@ class StageBuilder {
     return value;
   }
 
-  const WeightReader& reader_;
+  WeightReader& reader_;
   c10::Device device_;
   const OpLibrary& library_;
   StageCompiler compiler_;
@@ -98,7 +98,7 @@ std::vector<StageAttribute> constants_of(const ModuleSource& module) {
 
 BuiltStages build_stages(const ProgramSpec& spec, const Checkpoint& checkpoint, at::ScalarType dtype,
                          c10::Device device, const OpLibrary& library, const Progress& progress) {
-  const WeightReader reader(checkpoint, dtype);
+  WeightReader reader(checkpoint, dtype);
   BuiltStages built;
   for (const auto& stage : spec.stages) {
     for (const auto& [name, entry] : stage.weights) {

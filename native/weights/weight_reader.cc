@@ -141,15 +141,13 @@ void WeightReader::release(const StoredTensor& tensor) const {
   checkpoint_.file(tensor).release(tensor.data.const_data_ptr(), tensor.data.nbytes());
 }
 
-at::Tensor WeightReader::assemble(const WeightSpec& spec) const {
-  auto whole = at::empty(spec.shape, dtype_of(spec));
+void WeightReader::assemble(const WeightSpec& spec, const at::Tensor& whole) const {
   int64_t row = 0;
   for (const auto& part : spec.parts) {
     const auto count = apply(part, without_data(stored(part).shape)).size(0);
     copy_in(part, whole.narrow(0, row, count));
     row += count;
   }
-  return whole;
 }
 
 std::optional<at::Tensor> WeightReader::assemble_bias(const WeightSpec& spec) const {
@@ -164,16 +162,27 @@ std::optional<at::Tensor> WeightReader::assemble_bias(const WeightSpec& spec) co
   return whole;
 }
 
-Weight WeightReader::read(const WeightSpec& spec) const { return {assemble(spec), assemble_bias(spec)}; }
+Weight WeightReader::read(const WeightSpec& spec) const {
+  const auto whole = at::empty(spec.shape, dtype_of(spec));
+  assemble(spec, whole);
+  return {whole, assemble_bias(spec)};
+}
 
-void WeightReader::lend(const WeightSpec& spec, const std::function<void(const Weight&)>& use) const {
+void WeightReader::lend(const WeightSpec& spec, const std::function<void(const Weight&)>& use) {
   const auto& first = stored(spec.parts[0]);
   if (spec.parts.size() == 1 && first.data.scalar_type() == dtype_of(spec) && is_aligned(first.data)) {
     const auto view = apply(spec.parts[0], first.data);
     use({view, assemble_bias(spec)});
     return release(first);
   }
-  use(read(spec));
+  const auto count = c10::multiply_integers(spec.shape);
+  if (!scratch_.defined() || scratch_.numel() < count || scratch_.scalar_type() != dtype_of(spec)) {
+    scratch_ = at::Tensor();
+    scratch_ = at::empty({count}, dtype_of(spec));
+  }
+  const auto whole = scratch_.narrow(0, 0, count).view(spec.shape);
+  assemble(spec, whole);
+  use({whole, assemble_bias(spec)});
 }
 
 }  // namespace reward_model_score

@@ -54,21 +54,23 @@ class WeightReader {
   // The weight, in memory of its own.
   Weight read(const WeightSpec& spec) const;
   // For a caller that makes its own copy, such as a packed one: hands out the mapped file itself where that
-  // holds the weight as it is, valid only while `use` runs.
-  void lend(const WeightSpec& spec, const std::function<void(const Weight&)>& use) const;
+  // holds the weight as it is, else memory that the next call reuses. Valid only while `use` runs.
+  void lend(const WeightSpec& spec, const std::function<void(const Weight&)>& use);
 
  private:
   at::ScalarType dtype_of(const WeightSpec& spec) const {
     return spec.model_dtype ? model_dtype_ : at::kFloat;
   }
   const StoredTensor& stored(const WeightPart& part) const;
-  at::Tensor assemble(const WeightSpec& spec) const;
+  void assemble(const WeightSpec& spec, const at::Tensor& whole) const;
   std::optional<at::Tensor> assemble_bias(const WeightSpec& spec) const;
   void copy_in(const WeightPart& part, const at::Tensor& rows) const;
   void release(const StoredTensor& tensor) const;
 
   const Checkpoint& checkpoint_;
   at::ScalarType model_dtype_;
+  // Fresh memory of the size of a layer's weights costs more page faults than filling it.
+  at::Tensor scratch_;
 };
 
 }  // namespace reward_model_score

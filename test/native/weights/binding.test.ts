@@ -182,11 +182,22 @@ describe("recipes", () => {
   });
 
   it("bind large tensors whole", async () => {
-    const rows = 3000;
-    const values = Float32Array.from({ length: rows * 2048 }, (_, index) => index % 9973);
-    const checkpoint = await open({ a: { dtype: "F32", shape: [rows, 2048], data: bytesOf(values) } });
-    const result = await bound(checkpoint, dense([rows, 2048], a));
-    expect(Float32Array.from(result.flat())).toEqual(values);
+    const [rows, columns] = [3000, 2048];
+    const values = Float32Array.from({ length: rows * columns }, (_, index) => index % 9973);
+    const checkpoint = await open({ a: { dtype: "F32", shape: [rows, columns], data: bytesOf(values) } });
+    const stage = {
+      name: "score",
+      source: `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
+    index = torch.arange(self.weight.numel()).remainder(9973).view(self.weight.size(0), -1)
+    return torch.ne(self.weight, index).sum().float().view(1, 1)
+`,
+      attributes: {},
+      weights: { weight: dense([rows, columns], a) },
+    };
+    const options = { checkpoint, dtype: "float32", threads: 0, deviceMap: { "": "cpu" } } as const;
+    const model = await engine.loadProgram({ stages: [stage], reference: referenceOps }, options);
+    expect([...(await model.forward(pack([[0]]))).scores]).toEqual([0]);
+    await model.dispose();
   });
 
   it("bind lists of weights", async () => {
