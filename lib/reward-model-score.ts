@@ -124,7 +124,7 @@ export class RewardModelScore implements AsyncDisposable {
   ): AsyncGenerator<ScoredRow<R>> {
     const scorer = this.#loaded();
     const prepared = async function* (this: RewardModelScore, signal: AbortSignal) {
-      for await (const window of readWindows(rows)) {
+      for await (const window of readWindows(rows, signal)) {
         // A stream may be far from its end when the model is unloaded; it is not waited for.
         if (this.#scorer !== scorer) this.#loaded();
         yield this.#prepare(scorer, window, 0, signal);
@@ -170,7 +170,7 @@ export class RewardModelScore implements AsyncDisposable {
     const windows: PreparedWindow[] = [];
     const problems: RowProblem[] = [];
     let offset = 0;
-    for await (const window of readWindows(rows)) {
+    for await (const window of readWindows(rows, signal)) {
       const prepared = await this.#prepare(scorer, window, offset, signal);
       problems.push(...prepared.problems);
       windows.push(prepared);
@@ -223,14 +223,9 @@ export class RewardModelScore implements AsyncDisposable {
         yield { window, outcomes };
       }
     };
-    try {
-      stopped.throwIfAborted();
-      for await (const { window, outcomes } of prefetch(run.call(this))) {
-        for (const [i, row] of window.source.entries()) yield { row, outcome: outcomes[i]! };
-      }
-    } finally {
-      // A caller that leaves early wants no more work done.
-      stop.abort();
+    stopped.throwIfAborted();
+    for await (const { window, outcomes } of prefetch(run.call(this), () => stop.abort())) {
+      for (const [i, row] of window.source.entries()) yield { row, outcome: outcomes[i]! };
     }
   }
 

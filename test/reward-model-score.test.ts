@@ -128,6 +128,26 @@ describe("a loaded model", () => {
     await expect(step.score(rows)).resolves.toEqual(scores);
   });
 
+  it("does not wait for a silent source when it is aborted or left", async () => {
+    const reason = new Error("enough");
+    const silent = async function* () {
+      yield* rows.slice(0, 512);
+      for (let i = rows.length; i < 512; i++) yield rows[0]!;
+      await new Promise(() => {});
+    };
+    const controller = new AbortController();
+    const stream = step.stream(silent(), { signal: controller.signal });
+    for (let i = 0; i < 512; i++) await stream.next();
+    const waiting = stream.next();
+    controller.abort(reason);
+    await expect(waiting).rejects.toBe(reason);
+
+    for await (const row of step.stream(silent())) {
+      expect(row["score"]).not.toBeNull();
+      break;
+    }
+  });
+
   it("scores nothing without complaint", async () => {
     expect(await step.score([])).toEqual([]);
     expect(await collect(step.process([]))).toEqual([]);

@@ -1,5 +1,6 @@
 import pLimit from "p-limit";
 import type { EncodedRow } from "../batching/row.js";
+import { abortable, deferred } from "./abortable.js";
 import type { OpenModel } from "../model/open-model.js";
 import { isFailed, type Failed, type Outcome } from "./outcome.js";
 import { readOutcomes } from "./outcomes.js";
@@ -77,27 +78,3 @@ export class Scorer {
 
 /** What one pack did. */
 export type Done = Pick<ScoringProgress, "rows" | "tokens" | "savedTokens">;
-
-/** Starts the work unless the signal is aborted, and rejects at once when it is: the running batch is then discarded. */
-async function abortable<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = deferred<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([work(), aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
-/** As `Promise.withResolvers`, which Node 20 lacks. */
-function deferred<T>() {
-  let resolve!: (value: T) => void;
-  let reject!: (reason: unknown) => void;
-  const promise = new Promise<T>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  return { promise, resolve, reject };
-}
