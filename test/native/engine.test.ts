@@ -52,9 +52,10 @@ describe("input and output belong to the caller", () => {
 describe("dispose", () => {
   it("drops what waits, finishes what runs, refuses what comes later", async () => {
     const model = await binding.loadArchive(archiveOptions("slow.pt"));
-    const running = model.forward(slowBatch(0.5));
-    const progress = new Promise((resolve) => setTimeout(resolve, 100));
-    await progress;
+    await model.forward(batchOf([[0]]));
+    const running = model.forward(slowBatch(2));
+    // Long enough for the batch to start on a busy machine, short of its end.
+    await new Promise((resolve) => setTimeout(resolve, 500));
     const waiting = [model.forward(batchOf([[1]])), model.forward(batchOf([[1]]))];
     const outcomes = Promise.allSettled([running, ...waiting]);
     await Promise.all([model.dispose(), model.dispose()]);
