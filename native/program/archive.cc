@@ -124,7 +124,7 @@ std::unique_ptr<Program> load_archive(const ArchiveOptions& options, const Progr
   } else {
     // Down to bfloat16 only the products go, where it pays; the rest stays in float32, which costs nothing
     // there.
-    if (dtype == at::kFloat) convert_dtype(*graph, own, dtype);
+    if (dtype == at::kFloat && own != dtype) convert_dtype(*graph, own, dtype);
     pack_linears(graph, dtype);
     if (own == at::kFloat || dtype == at::kFloat) fuse_operations(graph);
   }

@@ -40,6 +40,7 @@ inline std::optional<double> constant_number(Value* value) {
   const auto constant = torch::jit::toIValue(value);
   if (!constant) return std::nullopt;
   if (constant->isInt()) return static_cast<double>(constant->toInt());
+  if (constant->isBool()) return constant->toBool() ? 1.0 : 0.0;
   if (constant->isDouble()) return constant->toDouble();
   // A trace holds the numbers of the traced program as tensors without dimensions.
   if (constant->isTensor() && constant->toTensor().dim() == 0) return constant->toTensor().item<double>();
