@@ -36,7 +36,7 @@ export function batchOf(rows: number[][]): PackedBatch {
   };
 }
 
-/** A batch that slow.pt works on for about `seconds`. */
+/** A batch that slow.pt works on for about `seconds` on an idle machine, and longer on a busy one. */
 export function slowBatch(seconds: number): PackedBatch {
-  return batchOf([[Math.min(31, Math.ceil(seconds * 15))]]);
+  return batchOf([[Math.min(31, Math.ceil(seconds * 25))]]);
 }
