@@ -142,7 +142,7 @@ it("survives kill -9 at 20 random moments, fetching nothing again that was verif
   for (let kills = 0; kills < 20; kills += 1) {
     // Bodies trickle, so that there is a middle to be killed in.
     hub.faults.clear();
-    hub.faults.add({ on: "cdn", drip: { bytes: 60_000, everyMs: 2 }, times: 99 });
+    hub.faults.add({ on: "cdn", drip: { bytes: 60_000, everyMs: 40 }, times: 99 });
     const verified = (await readdir(join(folder, "blobs")).catch(() => [])).flatMap(
       (name) => pathOf.get(name) ?? [],
     );
@@ -151,7 +151,7 @@ it("survives kill -9 at 20 random moments, fetching nothing again that was verif
     // A random amount of what is left, so that the kills spread over all that happens.
     const requests = hub.requests.length;
     const total = hub.bytesOf();
-    const [someRequests, someBytes] = [randomInt(0, 8), randomInt(0, 900_000)];
+    const [someRequests, someBytes] = [randomInt(0, 8), randomInt(0, 3_000_000)];
     const end = ended(child);
     while (
       child.exitCode === null &&
