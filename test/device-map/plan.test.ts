@@ -1,48 +1,24 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { MODES, type Mode } from "#lib/device-map/forms.js";
+import { MODES } from "#lib/device-map/forms.js";
 import { readLimits } from "#lib/device-map/limits.js";
-import type { ModuleNode } from "#lib/device-map/module-tree.js";
 import { planDeviceMap } from "#lib/device-map/plan.js";
+import { unpackTree, type RecordedFamily, type RecordedTree } from "./recorded-tree.js";
 
 // Recorded from transformers by scripts/fixtures/device_map.py.
 const FIXTURES = new URL("../fixtures/device-map/", import.meta.url);
-
-interface PackedTree {
-  n: string;
-  x?: 1;
-  p?: [string, number, 1?][];
-  b?: [string, number, 1?][];
-  c?: PackedTree[];
-}
-
-function unpack({ n, x, p = [], b = [], c = [] }: PackedTree): ModuleNode {
-  const tensors = (list: [string, number, 1?][]) =>
-    list.map(([name, bytes, tied]) => ({ name, bytes, tied: tied === 1 }));
-  return { name: n, noSplit: x === 1, parameters: tensors(p), buffers: tensors(b), children: c.map(unpack) };
-}
 
 function read<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(name, FIXTURES), "utf8")) as T;
 }
 
-interface Family {
-  tree: PackedTree;
-  cases: {
-    mode: Mode;
-    maxMemory: Record<string, number>;
-    limits: Record<string, number>;
-    map: Record<string, string | number>;
-  }[];
-}
-
-const families = readdirSync(FIXTURES).filter((name) => name !== "fuzz.json");
+const families = readdirSync(FIXTURES).filter((name) => !["fuzz.json", "trees.json"].includes(name));
 
 describe("planDeviceMap", () => {
   it.each(families)("plans %s as transformers does", (name) => {
-    const { tree, cases } = read<Family>(name);
-    const root = unpack(tree);
+    const { tree, cases } = read<RecordedFamily>(name);
+    const root = unpackTree(tree);
     for (const { mode, maxMemory, limits, map } of cases) {
       const plan = planDeviceMap(root, mode, readLimits(maxMemory), false);
       expect({ mode, maxMemory, limits: Object.fromEntries(plan.limits), map: plan.map }).toEqual({
@@ -56,11 +32,11 @@ describe("planDeviceMap", () => {
 
   it("plans thousands of random trees as transformers does", () => {
     const { trees } = read<{
-      trees: { tree: PackedTree; tied: string[][]; cases: [number, Record<string, number>, string][] }[];
+      trees: { tree: RecordedTree; tied: string[][]; cases: [number, Record<string, number>, string][] }[];
     }>("fuzz.json");
     let compared = 0;
     for (const { tree, tied, cases } of trees) {
-      const root = unpack(tree);
+      const root = unpackTree(tree);
       for (const [mode, maxMemory, digest] of cases) {
         const plan = planDeviceMap(root, MODES[mode]!, readLimits(maxMemory), false, tied);
         const text = JSON.stringify({
@@ -76,9 +52,9 @@ describe("planDeviceMap", () => {
   });
 
   it("says why the map goes on to the next device", () => {
-    const { tree } = read<Family>("qwen3.json");
+    const { tree } = read<RecordedFamily>("qwen3.json");
     const limits = readLimits({ 0: "700MiB", cpu: "8GiB" });
-    const { boundaries } = planDeviceMap(unpack(tree), "auto", limits, false);
+    const { boundaries } = planDeviceMap(unpackTree(tree), "auto", limits, false);
     expect(boundaries).toEqual([
       expect.objectContaining({ unit: "model.layers.12", bytes: 31_461_888, from: 0, to: "cpu" }),
     ]);
