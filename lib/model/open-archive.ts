@@ -30,11 +30,12 @@ export async function openArchive(
   return {
     native,
     toRow: (ids) => ({ ids, pooled: [], gates: [] }),
-    plan: (rows) => {
+    plan: (rows, budget) => {
       const lengths = rows.map(({ ids }) => ids.length);
-      const batches = planPaddedBatches(lengths, options.maxBatchTokens, padTokenId !== undefined);
+      const batches = planPaddedBatches(lengths, budget, padTokenId !== undefined);
       return batches.map((members) => toPack(rows, members));
     },
+    maxBatchTokens: options.maxBatchTokens,
     scoreShape: { perStep: false, attributes: options.attributes, names: {} },
   };
 }

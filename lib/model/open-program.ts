@@ -53,12 +53,13 @@ export async function openProgram(
   return {
     native,
     toRow: (ids) => ({ ids, ...pool(requireVocabulary(ids, architecture.vocabularySize)) }),
-    plan: (rows) =>
+    plan: (rows, budget) =>
       planPacks(rows, {
-        budget: options.maxBatchTokens,
+        budget,
         sharePrefixes: options.sharePrefixes,
         ropeClass: architecture.ropeClass,
       }),
+    maxBatchTokens: options.maxBatchTokens,
     scoreShape: {
       perStep: architecture.pooling.rule === "every-token",
       attributes: options.attributes,

@@ -12,6 +12,9 @@ export interface ScoringModel {
    * @throws ERR_INVALID_ROWS when the row lacks a token that the head needs
    */
   toRow(ids: Int32Array): EncodedRow;
-  plan: (rows: readonly EncodedRow[]) => Pack[];
+  /** @param budget tokens computed per pack; a single row may be longer */
+  plan: (rows: readonly EncodedRow[], budget: number) => Pack[];
+  /** The budget to begin with. */
+  maxBatchTokens: number;
   scoreShape: ScoreShape;
 }

@@ -1,4 +1,4 @@
-import type { PackResult } from "./run-pack.js";
+import type { PackResult } from "./pack-runner.js";
 import type { Attributes, Outcome, Score } from "./outcome.js";
 
 /** How the numbers of a head become a row's score. */

@@ -4,7 +4,7 @@ import { abortable, deferred } from "./abortable.js";
 import type { OpenModel } from "../model/open-model.js";
 import { isFailed, type Failed, type Outcome } from "./outcome.js";
 import { readOutcomes } from "./outcomes.js";
-import { runPack } from "./run-pack.js";
+import { PackRunner } from "./pack-runner.js";
 
 /** What has been done so far in one call of `score`, `process` or `stream`. */
 export interface ScoringProgress {
@@ -29,7 +29,11 @@ const PACKS_IN_FLIGHT = 2;
 export class Scorer {
   readonly #slots = pLimit(PACKS_IN_FLIGHT);
 
-  constructor(readonly model: OpenModel) {}
+  readonly #runner: PackRunner;
+
+  constructor(readonly model: OpenModel) {
+    this.#runner = new PackRunner(model);
+  }
 
   /**
    * @param rows rows that could not be encoded keep their place and are their own outcome
@@ -41,7 +45,7 @@ export class Scorer {
     signal: AbortSignal,
     onPack: (done: Done) => void,
   ): Promise<Outcome>[] {
-    const { native, plan, scoreShape } = this.model;
+    const { scoreShape } = this.model;
     const places: number[] = [];
     const encoded: EncodedRow[] = [];
     rows.forEach((row, place) => {
@@ -54,9 +58,9 @@ export class Scorer {
     rows.forEach((row, place) => {
       if (isFailed(row)) waiting[place]!.resolve(row);
     });
-    for (const pack of plan(encoded)) {
+    for (const pack of this.#runner.plan(encoded)) {
       const run = this.#slots(async () => {
-        for (const result of await abortable(() => runPack(native, pack, encoded, plan), signal)) {
+        for (const result of await abortable(() => this.#runner.run(pack, encoded), signal)) {
           if ("error" in result) {
             waiting[places[result.row]!]!.reject(result.error);
             continue;
