@@ -6,6 +6,7 @@ import type { EncodedRow } from "../batching/row.js";
 import type { NativeBinding } from "../native/binding.js";
 import type { ResolvedOptions } from "../options.js";
 import { exists, readJson } from "./locate.js";
+import { Replicas } from "../scoring/replicas.js";
 import type { ScoringModel } from "./scoring-model.js";
 
 const padConfig = v.object({ pad_token_id: v.optional(v.nullable(v.pipe(v.number(), v.integer()))) });
@@ -28,7 +29,7 @@ export async function openArchive(
     onProgress,
   });
   return {
-    native,
+    native: new Replicas([{ device: "cpu", native }]),
     toRow: (ids) => ({ ids, pooled: [], gates: [] }),
     plan: (rows, budget) => {
       const lengths = rows.map(({ ids }) => ids.length);

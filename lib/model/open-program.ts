@@ -7,6 +7,7 @@ import { planPacks } from "../batching/packed.js";
 import type { Dtype, NativeBinding, NativeCheckpoint } from "../native/binding.js";
 import type { ResolvedOptions } from "../options.js";
 import { readJson, type ModelFiles } from "./locate.js";
+import { Replicas } from "../scoring/replicas.js";
 import type { ScoringModel } from "./scoring-model.js";
 
 /** A checkpoint whose architecture has a built-in program; nothing of it is in memory yet. */
@@ -51,7 +52,7 @@ export async function openProgram(
     onProgress,
   });
   return {
-    native,
+    native: new Replicas([{ device: "cpu", native }]),
     toRow: (ids) => ({ ids, ...pool(requireVocabulary(ids, architecture.vocabularySize)) }),
     plan: (rows, budget) =>
       planPacks(rows, {

@@ -1,11 +1,11 @@
 import type { EncodedRow } from "../batching/row.js";
 import type { Pack } from "../batching/packed.js";
-import type { NativeModel } from "../native/binding.js";
 import type { ScoreShape } from "../scoring/outcomes.js";
+import type { Replicas } from "../scoring/replicas.js";
 
 /** What runs, how rows are planned for it, and how its numbers are read. */
 export interface ScoringModel {
-  native: NativeModel;
+  native: Replicas;
   /**
    * Which tokens of a row the head reads.
    *

@@ -25,10 +25,10 @@ export class PackRunner {
   readonly #plan: ScoringModel["plan"];
   #budget: number;
 
-  constructor({ native, plan, maxBatchTokens }: Pick<ScoringModel, "native" | "plan" | "maxBatchTokens">) {
-    this.#native = native;
-    this.#plan = plan;
-    this.#budget = maxBatchTokens;
+  constructor(model: Pick<ScoringModel, "plan" | "maxBatchTokens"> & { native: NativeModel }) {
+    this.#native = model.native;
+    this.#plan = model.plan;
+    this.#budget = model.maxBatchTokens;
   }
 
   plan(rows: readonly EncodedRow[]): Pack[] {

@@ -20,18 +20,19 @@ export interface ScoringProgress {
 }
 
 /**
- * Two packs are handed to the engine at a time: one runs, the next is ready when it ends. More would only make
+ * Two packs are handed to a device at a time: one runs, the next is ready when it ends. More would only make
  * cancellation slower.
  */
 const PACKS_IN_FLIGHT = 2;
 
 /** Plans rows into packs, runs them and hands every row its outcome as soon as its pack is done. */
 export class Scorer {
-  readonly #slots = pLimit(PACKS_IN_FLIGHT);
+  readonly #slots;
 
   readonly #runner: PackRunner;
 
   constructor(readonly model: OpenModel) {
+    this.#slots = pLimit(PACKS_IN_FLIGHT * model.native.states.length);
     this.#runner = new PackRunner(model);
   }
 
