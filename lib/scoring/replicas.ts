@@ -30,7 +30,13 @@ export class Replicas implements NativeModel {
 
   /** @param replicas one at least */
   constructor(replicas: readonly Replica[]) {
-    this.#replicas = replicas.map((replica) => ({ ...replica, waiting: 0, batches: 0, failure: undefined }));
+    this.#replicas = replicas.map((replica) => ({
+      ...replica,
+      waiting: 0,
+      suspected: 0,
+      batches: 0,
+      failure: undefined,
+    }));
   }
 
   get bytes(): number {
@@ -51,26 +57,36 @@ export class Replicas implements NativeModel {
 
   async forward(batch: PackedBatch): Promise<BatchScores> {
     const failures = new Map<Working, RewardModelScoreError>();
-    for (;;) {
-      const replica = this.#leastBusy(failures);
-      if (!replica) throw [...failures.values()][0]!;
-      replica.waiting++;
-      try {
-        const scores = await replica.native.forward(batch);
-        replica.batches++;
-        for (const [failed, error] of failures) this.#retire(failed, error);
-        return scores;
-      } catch (error) {
-        if (
-          !RewardModelScoreError.is(error, "ERR_BACKEND") &&
-          !RewardModelScoreError.is(error, "ERR_DEVICE_UNAVAILABLE")
-        ) {
-          throw error;
+    try {
+      for (;;) {
+        const replica = this.#leastBusy(failures);
+        if (!replica) throw [...failures.values()][0]!;
+        const scores = await this.#forwardOn(replica, batch);
+        if (!(scores instanceof RewardModelScoreError)) {
+          for (const [failed, error] of failures) this.#retire(failed, error);
+          return scores;
         }
-        failures.set(replica, error);
-      } finally {
-        replica.waiting--;
+        failures.set(replica, scores);
+        replica.suspected++;
       }
+    } finally {
+      for (const replica of failures.keys()) replica.suspected--;
+    }
+  }
+
+  /** @returns the scores, or the failure that may be the device's */
+  async #forwardOn(replica: Working, batch: PackedBatch): Promise<BatchScores | RewardModelScoreError> {
+    replica.waiting++;
+    try {
+      const scores = await replica.native.forward(batch);
+      replica.batches++;
+      return scores;
+    } catch (error) {
+      const mayBeTheDevice = ["ERR_BACKEND", "ERR_DEVICE_UNAVAILABLE"] as const;
+      for (const code of mayBeTheDevice) if (RewardModelScoreError.is(error, code)) return error;
+      throw error;
+    } finally {
+      replica.waiting--;
     }
   }
 
@@ -80,7 +96,8 @@ export class Replicas implements NativeModel {
 
   #leastBusy(tried: ReadonlyMap<Working, unknown>): Working | undefined {
     const usable = this.#replicas.filter((replica) => !replica.failure && !tried.has(replica));
-    return usable.reduce<Working | undefined>(
+    const trusted = usable.filter(({ suspected }) => suspected === 0);
+    return (trusted.length > 0 ? trusted : usable).reduce<Working | undefined>(
       (least, replica) => (least && least.waiting <= replica.waiting ? least : replica),
       undefined,
     );
@@ -95,6 +112,8 @@ export class Replicas implements NativeModel {
 interface Working extends Replica {
   /** Batches that were handed to it and have not come back. */
   waiting: number;
+  /** Batches at which it failed and that another one is trying. */
+  suspected: number;
   batches: number;
   failure: RewardModelScoreError | undefined;
 }
