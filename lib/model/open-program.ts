@@ -49,6 +49,7 @@ export async function openProgram(
     dtype: computeDtype(options.torchDtype, architecture.dtype),
     threads: options.threads ?? 0,
     deviceMap: { "": "cpu" },
+    executionDevice: "cpu",
     onProgress,
   });
   return {

@@ -10,6 +10,8 @@ export interface NativeBinding {
   /** Once per environment, before anything else. */
   initialize(ErrorClass: typeof RewardModelScoreError): void;
   runtimeInfo(): RuntimeInfo;
+  /** The CPU and the accelerators that libtorch can use, those of a kind in the order of their index. */
+  devices(): DeviceInfo[];
   /** Reads the headers of safetensors or torch .bin files and checks them. Paths are absolute, in shard order. */
   openCheckpoint(paths: string[]): Promise<NativeCheckpoint>;
   /** A TorchScript archive that somebody exported. It runs on right-padded batches. */
@@ -32,6 +34,16 @@ export interface RuntimeInfo {
   /** Paths of the OpenMP libraries in the process; more than one fight for the cores. */
   openmp: string[];
   parallel: string;
+}
+
+export interface DeviceInfo {
+  /** "cpu", "cuda:0", … */
+  name: string;
+  /** "cpu", "cuda", … */
+  kind: string;
+  /** Bytes of memory, and those of them that a model can have. */
+  total: number;
+  free: number;
 }
 
 export interface ArchiveOptions {
@@ -167,8 +179,10 @@ export interface ProgramOptions {
   checkpoint: NativeCheckpoint;
   dtype: Dtype;
   threads: number;
-  /** Stage name or module prefix → device; longest dotted prefix wins. {"": "cpu"} for one device. */
+  /** Stage name or module prefix → "cpu", "disk" or an accelerator; longest dotted prefix wins. {"": "cpu"} for one device. */
   deviceMap: Record<string, string>;
+  /** Where stages on "cpu" and "disk" are computed: an accelerator if the map has one, else "cpu". */
+  executionDevice: string;
   onProgress?: (fraction: number) => void;
 }
 

@@ -30,6 +30,7 @@ export async function withProgram<T>(
     dtype: options.dtype,
     threads: 1,
     deviceMap: { "": "cpu" },
+    executionDevice: "cpu",
   });
   checkpoint.close();
   try {

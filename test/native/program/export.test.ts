@@ -46,6 +46,7 @@ it.each([
     dtype,
     threads: 0,
     deviceMap: { "": "cpu" },
+    executionDevice: "cpu",
   });
   const wanted = await program.forward(pack(rows));
   await program.dispose();

@@ -20,7 +20,13 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function load(spec: ProgramSpec, dtype: Dtype = "float32"): Promise<NativeModel> {
-  return engine.loadProgram(spec, { checkpoint, dtype, threads: 0, deviceMap: { "": "cpu" } });
+  return engine.loadProgram(spec, {
+    checkpoint,
+    dtype,
+    threads: 0,
+    deviceMap: { "": "cpu" },
+    executionDevice: "cpu",
+  });
 }
 
 const rows = [
@@ -192,6 +198,7 @@ it("reports progress up to 1 and the bytes of its weights", async () => {
     dtype: "float32",
     threads: 0,
     deviceMap: { "": "cpu" },
+    executionDevice: "cpu",
     onProgress: (fraction) => fractions.push(fraction),
   });
   expect(fractions.at(-1)).toBe(1);
@@ -206,7 +213,12 @@ it("refuses a checkpoint that was closed", async () => {
   closed.close();
   const options = { dtype: "float32", threads: 0 } as const;
   const error = await rejection(
-    engine.loadProgram(toySpec(), { ...options, checkpoint: closed, deviceMap: { "": "cpu" } }),
+    engine.loadProgram(toySpec(), {
+      ...options,
+      checkpoint: closed,
+      deviceMap: { "": "cpu" },
+      executionDevice: "cpu",
+    }),
   );
   expect(error.code).toBe("ERR_NOT_LOADED");
 });

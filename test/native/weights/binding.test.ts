@@ -40,7 +40,13 @@ async function bound(
     weights: { weight },
   };
   const spec = { stages: [stage], reference: referenceOps };
-  const model = await engine.loadProgram(spec, { checkpoint, dtype, threads: 0, deviceMap: { "": "cpu" } });
+  const model = await engine.loadProgram(spec, {
+    checkpoint,
+    dtype,
+    threads: 0,
+    deviceMap: { "": "cpu" },
+    executionDevice: "cpu",
+  });
   try {
     const rows = isLinear ? columns : weight.shape[0]!;
     const { scores, labels } = await model.forward(pack(Array.from({ length: rows }, () => [0])));
@@ -194,7 +200,13 @@ describe("recipes", () => {
       attributes: {},
       weights: { weight: dense([rows, columns], a) },
     };
-    const options = { checkpoint, dtype: "float32", threads: 0, deviceMap: { "": "cpu" } } as const;
+    const options = {
+      checkpoint,
+      dtype: "float32",
+      threads: 0,
+      deviceMap: { "": "cpu" },
+      executionDevice: "cpu",
+    } as const;
     const model = await engine.loadProgram({ stages: [stage], reference: referenceOps }, options);
     expect([...(await model.forward(pack([[0]]))).scores]).toEqual([0]);
     await model.dispose();
@@ -222,7 +234,13 @@ describe("recipes", () => {
         norms: [dense([2, 3], a)],
       },
     };
-    const options = { checkpoint, dtype: "float32", threads: 0, deviceMap: { "": "cpu" } } as const;
+    const options = {
+      checkpoint,
+      dtype: "float32",
+      threads: 0,
+      deviceMap: { "": "cpu" },
+      executionDevice: "cpu",
+    } as const;
     const model = await engine.loadProgram({ stages: [stage], reference: referenceOps }, options);
     expect([...(await model.forward(pack([[0]]))).scores]).toEqual([3, 12, 33, 42]);
     await model.dispose();
@@ -321,6 +339,7 @@ describe("weights that do not fit name the tensor and its file", () => {
           dtype: "float32",
           threads: 0,
           deviceMap: { "": "cpu" },
+          executionDevice: "cpu",
           onProgress: (fraction) => fractions.push(fraction),
         },
       ),

@@ -54,7 +54,13 @@ it.runIf(process.platform === "linux")("loading holds one copy of the weights", 
   const checkpoint = await engine.openCheckpoint([path]);
   // Starts the engine's thread and libtorch's pools before anything is measured.
   const load = async (stages: StageSpec[]) => {
-    const options = { checkpoint, dtype: "float32", threads: 0, deviceMap: { "": "cpu" } } as const;
+    const options = {
+      checkpoint,
+      dtype: "float32",
+      threads: 0,
+      deviceMap: { "": "cpu" },
+      executionDevice: "cpu",
+    } as const;
     return engine.loadProgram({ stages, reference: referenceOps }, options);
   };
   await (await load([stage(0), stage(1)])).dispose();
