@@ -37,6 +37,13 @@
       "target_name": "engine",
       "sources": ["<!@(node -p \"require('./native/sources.json').engine.join(' ')\")"],
       "include_dirs": ["<(libtorch)/include", "<(libtorch)/include/torch/csrc/api/include", "node_modules/@nozbe/simdjson/src"],
+      # OpenMP is compiled in and not linked, for the reason that CMakeLists.txt gives.
+      "cflags_cc": ["-fopenmp"],
+      "xcode_settings": { "OTHER_CFLAGS": ["-Xclang", "-fopenmp"] },
+      "msvs_settings": {
+        "VCCLCompilerTool": { "OpenMP": "true" },
+        "VCLinkerTool": { "IgnoreDefaultLibraryNames": ["vcomp.lib"] }
+      },
       "conditions": [
         ["OS=='win'", {
           "libraries": ["<(libtorch)/lib/torch_cpu.lib", "<(libtorch)/lib/c10.lib"]

@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
+#include <numeric>
+
 #include "addon/addon.h"
 #include "addon/error_class.h"
 #include "engine/failure.h"
@@ -46,8 +48,12 @@ Napi::Value compile(const Napi::CallbackInfo& info) {
 
 void set_threads(const Napi::CallbackInfo& info) { at::set_num_threads(info[0].ToNumber().Int32Value()); }
 
+// How many threads really share a kernel's loop: one, were this compiled without OpenMP.
 Napi::Value threads(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), at::get_num_threads());
+  std::vector<int> took_part(at::get_num_threads());
+  at::parallel_for(0, static_cast<int64_t>(took_part.size()), 1,
+                   [&](int64_t, int64_t) { took_part[at::get_thread_num()] = 1; });
+  return Napi::Number::New(info.Env(), std::accumulate(took_part.begin(), took_part.end(), 0));
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {

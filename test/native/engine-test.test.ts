@@ -49,13 +49,20 @@ it("compiles the same source against the reference and the fused ops", () => {
   reference!.data.forEach((value, index) => expect(Number(fused!.data[index])).toBeCloseTo(Number(value), 5));
 });
 
-it("sets the number of threads", () => {
-  engine.setThreads(1);
-  expect(engine.threads()).toBe(1);
-});
-
 it("turns failures into errors with a code", () => {
   expect(() => engine.compile("def f(:", { ops: "reference", reference: referenceOps })).toThrow(
     expect.objectContaining({ code: "ERR_BACKEND" }),
   );
+});
+
+it("shares the loops of kernels among threads", () => {
+  const before = engine.threads();
+  try {
+    for (const count of [1, 2, 4]) {
+      engine.setThreads(count);
+      expect(engine.threads()).toBe(count);
+    }
+  } finally {
+    engine.setThreads(before);
+  }
 });

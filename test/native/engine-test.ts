@@ -38,8 +38,9 @@ export interface EngineTest extends NativeBinding {
     source: string,
     options: { ops: "fused" | "reference"; reference: string },
   ): (name: string, ...args: Value[]) => unknown;
-  /** Of the JavaScript thread, which runs the snippets. */
+  /** For the snippets, which run on the JavaScript thread. */
   setThreads(count: number): void;
+  /** How many threads really share the loop of a kernel. */
   threads(): number;
 }
 
