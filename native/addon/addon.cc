@@ -19,6 +19,7 @@ Napi::Object register_binding(Napi::Env env, Napi::Object exports) {
   Model::register_class(env);
   register_error_class(env, exports);
   register_runtime_info(env, exports);
+  register_devices(env, exports);
   register_load_archive(env, exports);
   register_open_checkpoint(env, exports);
   register_load_program(env, exports);

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <limits>
 #include <set>
 #include <sstream>
 #include <string>
 #include <thread>
+
+#include "engine/cgroup.h"
 
 #ifdef __linux__
 #include <sched.h>
@@ -21,13 +22,6 @@ namespace {
 
 #ifdef __linux__
 
-std::string read_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
-
 // Hyper-threads of one core share its vector units, so each core of the affinity mask counts once.
 int cores_in_affinity_mask() {
   // Large enough for 8192 processors; a fixed cpu_set_t fails with EINVAL on machines with more than 1024.
@@ -40,7 +34,7 @@ int cores_in_affinity_mask() {
     for (int cpu = 0; cpu < kProcessors; ++cpu) {
       if (!CPU_ISSET_S(cpu, size, mask)) continue;
       const std::string folder = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
-      const std::string siblings = read_line(folder + "thread_siblings_list");
+      const std::string siblings = first_line(folder + "thread_siblings_list");
       cores.insert(siblings.empty() ? std::to_string(cpu) : siblings);
     }
   }
@@ -62,29 +56,18 @@ double quota_of_line(const std::string& line) {
   }
 }
 
-// The tightest limit on the way from this process's cgroup to the root (cgroup 2; a container sees its own as
-// root).
-double cgroup2_quota() {
+// The tightest limit on the way from this process's cgroup to the root.
+double cgroup_quota() {
   double limit = std::numeric_limits<double>::infinity();
-  std::ifstream groups("/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    if (line.rfind("0::", 0) != 0) continue;
-    std::string path = line.substr(3);
-    while (true) {
-      limit = std::min(limit, quota_of_line(read_line("/sys/fs/cgroup" + path + "/cpu.max")));
-      const size_t slash = path.find_last_of('/');
-      if (path.empty() || slash == std::string::npos) break;
-      path.resize(slash);
-    }
+  for (const std::string& folder : cgroup_folders("")) {
+    limit = std::min(limit, quota_of_line(first_line(folder + "/cpu.max")));
+  }
+  for (const std::string& folder : cgroup_folders("cpu")) {
+    const std::string quota = first_line(folder + "/cpu.cfs_quota_us");
+    if (quota.empty() || quota[0] == '-') continue;
+    limit = std::min(limit, quota_of_line(quota + " " + first_line(folder + "/cpu.cfs_period_us")));
   }
   return limit;
-}
-
-double cgroup1_quota() {
-  const std::string quota = read_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
-  const std::string period = read_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  if (quota.empty() || quota[0] == '-') return std::numeric_limits<double>::infinity();
-  return quota_of_line(quota + " " + period);
 }
 
 #endif
@@ -95,7 +78,7 @@ int physical_cpu_count() {
   int count = 0;
 #if defined(__linux__)
   count = cores_in_affinity_mask();
-  const double quota = std::min(cgroup2_quota(), cgroup1_quota());
+  const double quota = cgroup_quota();
   if (std::isfinite(quota)) count = std::min(count, static_cast<int>(std::ceil(quota)));
 #elif defined(__APPLE__)
   size_t size = sizeof(count);

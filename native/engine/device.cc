@@ -1,5 +1,6 @@
 #include "engine/device.h"
 
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/util/Exception.h>
 
@@ -18,6 +19,17 @@ std::optional<c10::Device> parse(const std::string& name) {
   }
 }
 
+c10::DeviceIndex count_devices(c10::DeviceType kind) {
+  if (!c10::impl::hasDeviceGuardImpl(kind)) return 0;
+  return c10::impl::getDeviceGuardImpl(kind)->deviceCount();
+}
+
+// libtorch's interface to the memory of all kinds of accelerators; backends of the old kind have none.
+c10::DeviceAllocator* device_allocator(c10::DeviceType kind) {
+  if (count_devices(kind) == 0) return nullptr;
+  return dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(kind));
+}
+
 }  // namespace
 
 c10::Device find_device(const std::string& name) {
@@ -26,16 +38,32 @@ c10::Device find_device(const std::string& name) {
   std::string reason = "it is not the name of a device";
   if (device && !device->is_meta()) {
     const c10::DeviceIndex index = device->has_index() ? device->index() : c10::DeviceIndex{0};
-    const bool built_in = c10::impl::hasDeviceGuardImpl(device->type());
-    const int count = built_in ? c10::impl::getDeviceGuardImpl(device->type())->deviceCount() : 0;
+    const int count = count_devices(device->type());
     if (index < count) return c10::Device(device->type(), index);
-    reason = built_in ? "libtorch sees " + std::to_string(count) + " of its kind"
-                      : "this libtorch was built without support for it";
+    reason = c10::impl::hasDeviceGuardImpl(device->type())
+                 ? "libtorch sees " + std::to_string(count) + " of its kind"
+                 : "this libtorch was built without support for it";
   }
   throw Error("ERR_DEVICE_UNAVAILABLE",
               "The device \"" + name + "\" cannot be used: " + reason +
                   ". \"reward-model-score doctor\" lists those that can.",
               {{"device", name}});
+}
+
+std::vector<DeviceMemory> list_devices() {
+  std::vector<DeviceMemory> devices{{c10::Device(c10::kCPU), host_memory()}};
+  for (int type = 0; type < c10::COMPILE_TIME_MAX_DEVICE_TYPES; ++type) {
+    const auto kind = static_cast<c10::DeviceType>(type);
+    if (kind == c10::kCPU || kind == c10::kMeta) continue;
+    c10::DeviceAllocator* allocator = device_allocator(kind);
+    if (allocator == nullptr) continue;
+    for (c10::DeviceIndex index = 0; index < count_devices(kind); ++index) {
+      const auto [free, total] = allocator->getMemoryInfo(index);
+      devices.push_back(
+          {c10::Device(kind, index), {static_cast<int64_t>(total), static_cast<int64_t>(free)}});
+    }
+  }
+  return devices;
 }
 
 }  // namespace reward_model_score

@@ -3,11 +3,22 @@
 #include <c10/core/Device.h>
 
 #include <string>
+#include <vector>
+
+#include "engine/host_memory.h"
 
 namespace reward_model_score {
 
 // The device that a name such as "cpu", "cuda" or "cuda:1" stands for, always with an index but for the CPU.
 // Throws ERR_DEVICE_UNAVAILABLE when this process has none of that name.
 c10::Device find_device(const std::string& name);
+
+struct DeviceMemory {
+  c10::Device device;
+  Memory memory;
+};
+
+// The CPU, and the accelerators whose memory libtorch can tell. Asking a CUDA device makes a context on it.
+std::vector<DeviceMemory> list_devices();
 
 }  // namespace reward_model_score
