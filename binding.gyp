@@ -1,5 +1,5 @@
-# The same addons as CMakeLists.txt builds, from the same list of sources, for those who build with node-gyp:
-# LIBTORCH=<folder with lib/ and include/> npx node-gyp rebuild
+# The same addons as CMakeLists.txt builds, with the same flags and from the same list of sources, for those who build
+# with node-gyp: LIBTORCH=<folder with lib/ and include/> npm run build:gyp
 {
   "variables": {
     "libtorch%": "<!(node -p \"process.env.LIBTORCH || ''\")"
@@ -12,6 +12,7 @@
       "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS",
       "NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED"
     ],
+    "configurations": { "Release": { "defines": ["NDEBUG"] } },
     "cflags!": ["-fno-exceptions"],
     "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
     "cflags_cc": ["-std=c++20", "-fexceptions", "-fvisibility=hidden", "-fvisibility-inlines-hidden"],

@@ -14,6 +14,8 @@ export interface Environment {
   cache: string;
   /** `REWARD_MODEL_SCORE_SKIP_VERSION_CHECK`: accept a libtorch of another version than the pinned one. */
   skipVersionCheck: boolean;
+  /** `REWARD_MODEL_SCORE_ADDON`: the folder of another build of the addon. */
+  addon: string | undefined;
 }
 
 export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environment {
@@ -23,6 +25,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     libtorch: path(env.LIBTORCH),
     cache: path(env.REWARD_MODEL_SCORE_CACHE) ?? join(xdg, "reward-model-score"),
     skipVersionCheck: flag(env, "REWARD_MODEL_SCORE_SKIP_VERSION_CHECK"),
+    addon: path(env.REWARD_MODEL_SCORE_ADDON),
   };
 }
 

@@ -8,6 +8,7 @@ describe("readEnvironment", () => {
       libtorch: undefined,
       cache: `${homedir()}/.cache/reward-model-score`,
       skipVersionCheck: false,
+      addon: undefined,
     });
   });
 

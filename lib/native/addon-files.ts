@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readEnvironment } from "../env.js";
 import { RewardModelScoreError } from "../errors.js";
 
 const require = createRequire(import.meta.url);
@@ -14,20 +15,32 @@ export interface AddonFiles {
   engine: string;
 }
 
-/** The platform package's files, else those of a local build. */
+/** The files of the folder in `REWARD_MODEL_SCORE_ADDON` if it is set, else the platform package's, else a local build's. */
 export function findAddonFiles(): AddonFiles {
+  const { addon } = readEnvironment();
+  if (addon !== undefined) {
+    const files = filesIn(addon);
+    if (files !== undefined) return files;
+    throw new RewardModelScoreError(
+      "ERR_ADDON",
+      `The folder in REWARD_MODEL_SCORE_ADDON, ${addon}, has no engine.node. Name the one that a build made, or unset it.`,
+      { path: addon },
+    );
+  }
   const local = fileURLToPath(new URL("../../build/Release", import.meta.url));
-  const folder = [platformPackage(), local].find(
-    (folder) => folder !== undefined && existsSync(join(folder, "engine.node")),
-  );
-  if (folder !== undefined)
-    return { loader: join(folder, "loader.node"), engine: join(folder, "engine.node") };
+  const files = filesIn(platformPackage()) ?? filesIn(local);
+  if (files !== undefined) return files;
   throw new RewardModelScoreError(
     "ERR_ADDON",
     `No addon for ${platform}: the package @reward-model-score/${platform} is not installed and ${local} has none. Run ` +
       `"npm install @reward-model-score/${platform}", or "npm run build:native" in a clone of the repository.`,
     { path: local },
   );
+}
+
+function filesIn(folder: string | undefined): AddonFiles | undefined {
+  if (folder === undefined || !existsSync(join(folder, "engine.node"))) return undefined;
+  return { loader: join(folder, "loader.node"), engine: join(folder, "engine.node") };
 }
 
 function platformPackage(): string | undefined {
