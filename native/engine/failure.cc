@@ -11,9 +11,14 @@ namespace {
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 // libtorch's CPU allocator reports a failed allocation as a plain c10::Error.
-bool is_allocation_failure(const std::string& text) {
+bool is_host_allocation_failure(const std::string& text) {
   return text.find("not enough memory") != std::string::npos ||
          text.find("can't allocate memory") != std::string::npos;
+}
+
+// The interpreter turns an allocator's OutOfMemoryError into an exception of its own, with the text alone.
+bool is_device_allocation_failure(const std::string& text) {
+  return text.find("out of memory") != std::string::npos;
 }
 
 // The interpreter throws an exception of its own: two TorchScript stacks, and after them the cause,
@@ -39,6 +44,13 @@ Failure backend(const std::string& message, const std::string& detail) {
   return {"ERR_BACKEND", "libtorch failed: " + message, {{"detail", detail}}};
 }
 
+Failure describe(const std::string& text, const std::string& detail, const std::string& device) {
+  const std::string cause = cause_in_interpreter_error(text);
+  if (is_host_allocation_failure(cause)) return out_of_memory("cpu", first_line(cause));
+  if (is_device_allocation_failure(cause)) return out_of_memory(device, first_line(cause));
+  return backend(first_line(cause), detail);
+}
+
 }  // namespace
 
 Failure describe_current_exception(const std::string& device) noexcept {
@@ -49,15 +61,11 @@ Failure describe_current_exception(const std::string& device) noexcept {
   } catch (const c10::OutOfMemoryError& error) {
     return out_of_memory(device, first_line(error.what_without_backtrace()));
   } catch (const c10::Error& error) {
-    const std::string text = cause_in_interpreter_error(error.what_without_backtrace());
-    if (is_allocation_failure(text)) return out_of_memory(device, first_line(text));
-    return backend(first_line(text), error.what());
+    return describe(error.what_without_backtrace(), error.what(), device);
   } catch (const std::bad_alloc&) {
-    return out_of_memory(device, "the allocator returned nothing");
+    return out_of_memory("cpu", "the allocator returned nothing");
   } catch (const std::exception& error) {
-    const std::string text = cause_in_interpreter_error(error.what());
-    if (is_allocation_failure(text)) return out_of_memory(device, first_line(text));
-    return backend(first_line(text), error.what());
+    return describe(error.what(), error.what(), device);
   } catch (...) {
     return backend("an exception of an unknown type", "");
   }

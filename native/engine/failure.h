@@ -15,8 +15,8 @@ struct Failure {
   Error::Details details;
 };
 
-// Describes the exception being handled; call it only inside a catch block. `device` is named when memory ran
-// out.
+// Describes the exception being handled; call it only inside a catch block. `device` is named when its memory
+// ran out.
 Failure describe_current_exception(const std::string& device) noexcept;
 
 // Runs `work`; whatever it throws comes back as a value.

@@ -1,5 +1,5 @@
-// engine-test.node: the engine's own binding and, for tests only, TorchScript snippets run on given tensors.
-// Both are in one addon because a process can register the custom ops only once.
+// engine-test.node: the engine's own binding and, for tests only, TorchScript snippets run on given tensors,
+// and a simulated accelerator. All are in one addon because a process can register the custom ops only once.
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
@@ -9,6 +9,7 @@
 #include "addon/error_class.h"
 #include "engine/failure.h"
 #include "program/op_library.h"
+#include "testing/simulator/binding.h"
 #include "testing/values.h"
 
 namespace reward_model_score {
@@ -60,6 +61,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_binding(env, exports);
   exports.Set("compile", Napi::Function::New(env, compile, "compile"));
   exports.Set("setThreads", Napi::Function::New(env, set_threads, "setThreads"));
+  exports.Set("simulator", simulator::binding(env));
   exports.Set("threads", Napi::Function::New(env, threads, "threads"));
   return exports;
 }

@@ -1,4 +1,7 @@
-/** engine-test.node: the engine's binding, and TorchScript snippets that run on given tensors. */
+/**
+ * engine-test.node: the engine's whole binding, TorchScript snippets that run on given tensors, and a simulated
+ * accelerator.
+ */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -42,6 +45,48 @@ export interface EngineTest extends NativeBinding {
   setThreads(count: number): void;
   /** How many threads really share the loop of a kernel. */
   threads(): number;
+  readonly simulator: Simulator;
+}
+
+/**
+ * Devices "sim:0", "sim:1", … which every part of the binding takes for accelerators: `devices()` lists them, a program
+ * can be placed on them, snippets can move tensors to them. They are host memory and the CPU's kernels, but their memory
+ * has a size and runs out, operations that mix them with each other or with the CPU fail, and a copy that need not be
+ * waited for happens as late as it may, so that whoever does not wait reads old numbers.
+ */
+export interface Simulator {
+  /**
+   * From now on there are as many devices as sizes, in bytes; all counters are 0. Throws while a model is left on the
+   * devices that there were.
+   */
+  devices(sizes: number[]): void;
+  read(index: number): SimulatedDevice;
+  /** Sets the counters of all devices to 0. */
+  reset(): void;
+  /** From now on whatever touches the device fails, until `devices` is called. */
+  fail(index: number): void;
+  /**
+   * The next operation of the device begins only when this many bytes more have come from the host: a test that copies
+   * go on while the device computes. It fails after half a minute.
+   */
+  hold(index: number, bytes: number): void;
+}
+
+export interface SimulatedDevice {
+  size: number;
+  used: number;
+  /** What is used, and what was freed but not given back: `free` of `devices()` is `size` without it. */
+  reserved: number;
+  /** Bytes that came from the host, also where they had to be waited for. */
+  hostToDevice: number;
+  deviceToHost: number;
+  /** Bytes that came from other simulated devices. */
+  fromDevices: number;
+  /** The part of `hostToDevice` that came from pinned memory without being waited for. */
+  asynchronous: number;
+  /** Operations that were computed, copies not counted. */
+  operations: number;
+  mostUsed: number;
 }
 
 export async function openEngineTest(): Promise<EngineTest> {
