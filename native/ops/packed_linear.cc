@@ -38,11 +38,13 @@ at::Tensor linear_add_onednn(const at::Tensor& x, const at::Tensor& residual, co
   return op.call(x, residual, weight, bias, "add");
 }
 
-/** What the product computes in: oneDNN has fast bf16 products from AVX-512 on; elsewhere float32 is faster.
+/**
+ * What the product computes in. Without bf16 instructions oneDNN emulates them: several times slower than
+ * float32, and the bits of a row depend on the rows beside it.
  */
 at::ScalarType compute_dtype(at::ScalarType dtype) {
 #ifdef __x86_64__
-  if (dtype == at::kBFloat16 && cpu::level() < cpu::Level::kAvx512) return at::kFloat;
+  if (dtype == at::kBFloat16 && cpu::level() < cpu::Level::kAvx512Bf16) return at::kFloat;
 #endif
   return dtype;
 }
