@@ -24,7 +24,7 @@ export async function exportModel(
 ): Promise<void> {
   const libtorch = await findLibtorch(options.libtorch);
   const files = await findFiles(options, open);
-  const binding = loadBinding(libtorch.root);
+  const binding = await loadBinding(libtorch.root);
   if (files.weights.length === 0) {
     throw new RewardModelScoreError(
       "ERR_NOT_SUPPORTED",

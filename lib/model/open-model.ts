@@ -38,7 +38,7 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
   const libtorch = await findLibtorch(options.libtorch);
   const files = await findFiles(options, open);
   signal?.throwIfAborted();
-  const binding = loadBinding(libtorch.root);
+  const binding = await loadBinding(libtorch.root);
   const source = await openBuiltIn(binding, files);
   let tokenizer: TokenizerPool | undefined;
   try {

@@ -7,8 +7,8 @@
 import type { RewardModelScoreError } from "../errors.js";
 
 export interface NativeBinding {
-  /** Once per environment, before anything else. */
-  initialize(ErrorClass: typeof RewardModelScoreError): void;
+  /** Once per environment, before anything else. `cudaProblem`: why libtorch's CUDA half, if it has one, does not open. */
+  initialize(ErrorClass: typeof RewardModelScoreError, cudaProblem?: string): void;
   runtimeInfo(): RuntimeInfo;
   /** The CPU and the accelerators that libtorch can use, those of a kind in the order of their index. */
   devices(): DeviceInfo[];
@@ -27,7 +27,7 @@ export interface RuntimeInfo {
   libtorch: string;
   /** What ATen dispatches to: "AVX512", "AVX2", "DEFAULT". */
   cpuCapability: string;
-  /** CUDA as libtorch sees it; `reason` says why there is none. */
+  /** CUDA as libtorch sees it; `reason` says what is missing: a CUDA build, a driver, a newer driver, a device. */
   cuda: { available: boolean; devices: string[]; reason?: string };
   /** Threads that a model gets unless told otherwise: physical cores, within affinity and cgroup limits. */
   threads: number;

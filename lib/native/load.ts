@@ -1,58 +1,58 @@
 import { existsSync, realpathSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
-import { libraryFileName } from "../libtorch/library.js";
 import { checkVersion, readVersion } from "../libtorch/version.js";
-import { findAddonFiles, platform } from "./addon-files.js";
+import { type AddonFiles, findAddonFiles, platform } from "./addon-files.js";
 import type { NativeBinding } from "./binding.js";
-
-interface LoaderAddon {
-  /** null, or the system's words for why the library could not be opened. */
-  open(path: string): string | null;
-}
+import { type LoaderAddon, openLibtorch, loadAdvice } from "./open-libtorch.js";
 
 const require = createRequire(import.meta.url);
-let loaded: { binding: NativeBinding; libtorch: string } | undefined;
+let loaded: { binding: Promise<NativeBinding>; libtorch: string } | undefined;
 
 /**
  * Opens the libtorch in `libtorch` (the folder that holds `lib/`) and the engine addon on top of it.
  *
  * A process has room for one libtorch: asking for another one later is an error.
  */
-export function loadBinding(libtorch: string): NativeBinding {
-  if (loaded !== undefined) {
-    if (loaded.libtorch === resolve(libtorch)) return loaded.binding;
+export async function loadBinding(libtorch: string): Promise<NativeBinding> {
+  // A library finds those beside it by its own path, which must not be that of a link.
+  const root = existsSync(libtorch) ? realpathSync(libtorch) : libtorch;
+  if (loaded === undefined) {
+    loaded = { binding: load(root), libtorch: root };
+    loaded.binding.catch(() => (loaded = undefined));
+  } else if (loaded.libtorch !== root) {
     throw new RewardModelScoreError(
       "ERR_INVALID_OPTION",
       `This process already uses the libtorch in ${loaded.libtorch} and cannot use the one in ${libtorch} beside it.`,
       { option: "libtorch" },
     );
   }
+  return loaded.binding;
+}
+
+async function load(libtorch: string): Promise<NativeBinding> {
   const files = findAddonFiles();
   const loader = requireAddon(files.loader) as LoaderAddon;
   const version = readVersion(libtorch);
   if (version !== undefined) checkVersion(libtorch, version);
-  for (const library of libraries(libtorch)) {
-    const reason = loader.open(library);
-    if (reason !== null) throw libraryError(library, reason);
-  }
+  const cudaProblem = await openLibtorch(loader, libtorch);
+  checkCopies(loader, files);
   const binding = requireAddon(files.engine) as NativeBinding;
-  binding.initialize(RewardModelScoreError);
+  binding.initialize(RewardModelScoreError, cudaProblem);
   if (version === undefined) checkVersion(libtorch, binding.runtimeInfo().libtorch);
-  loaded = { binding, libtorch: resolve(libtorch) };
   return binding;
 }
 
-function resolve(libtorch: string): string {
-  return existsSync(libtorch) ? realpathSync(libtorch) : libtorch;
-}
-
-/** What the engine links to, and the CUDA half where there is one: opening it is what registers its kernels. */
-function libraries(libtorch: string): string[] {
-  const path = (name: string) => join(libtorch, "lib", libraryFileName(name));
-  const cuda = path("torch_cuda");
-  return [path("c10"), path("torch_cpu"), ...(existsSync(cuda) ? [cuda] : [])];
+/** Two engines would register the same operators, which ends the process. */
+function checkCopies(loader: LoaderAddon, { engine }: AddonFiles): void {
+  const present = loader.engine();
+  if (present === null || realpathSync(present) === realpathSync(engine)) return;
+  throw new RewardModelScoreError(
+    "ERR_ADDON",
+    `Another copy of this package is in use in this process: ${present} is loaded, and ${engine} cannot be loaded beside ` +
+      `it. Install one version for the whole program ("npm dedupe", "npm ls reward-model-score").`,
+    { path: engine },
+  );
 }
 
 function requireAddon(path: string): unknown {
@@ -62,29 +62,9 @@ function requireAddon(path: string): unknown {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new RewardModelScoreError(
       "ERR_ADDON",
-      `The addon ${path} for ${platform} does not load: ${reason}. ${staticTlsAdvice(reason) ?? `Run "npx reward-model-score doctor" to see what it needs.`}`,
+      `The addon ${path} for ${platform} does not load: ${reason}. ${loadAdvice(reason) ?? `Run "npx reward-model-score doctor" to see what it needs.`}`,
       { path },
       { cause },
     );
   }
-}
-
-function libraryError(library: string, reason: string): RewardModelScoreError {
-  return new RewardModelScoreError(
-    "ERR_RUNTIME_NOT_FOUND",
-    `libtorch's ${library} cannot be opened: ${reason}. ${staticTlsAdvice(reason) ?? `Run "npx reward-model-score setup" to fetch libtorch.`}`,
-    { searched: [library] },
-  );
-}
-
-/**
- * glibc keeps little room for thread-local data of libraries that are opened late; libgomp and libtorch may not fit
- * when other addons came first.
- */
-export function staticTlsAdvice(reason: string): string | undefined {
-  if (!/static TLS/i.test(reason)) return undefined;
-  return (
-    "Load reward-model-score before other native packages, or start Node with " +
-    "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 in the environment."
-  );
 }

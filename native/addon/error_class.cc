@@ -2,6 +2,7 @@
 
 #include "addon/addon.h"
 #include "addon/instance.h"
+#include "engine/cuda.h"
 
 namespace reward_model_score {
 namespace {
@@ -11,6 +12,7 @@ void initialize(const Napi::CallbackInfo& info) {
     throw Napi::TypeError::New(info.Env(), "initialize() takes the class RewardModelScoreError");
   }
   Instance::of(info.Env()).error_class = Napi::Persistent(info[0].As<Napi::Function>());
+  if (info.Length() > 1 && info[1].IsString()) set_cuda_load_problem(info[1].ToString());
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <optional>
 
+#include "engine/cuda.h"
 #include "error.h"
 
 namespace reward_model_score {
@@ -19,18 +20,25 @@ std::optional<c10::Device> parse(const std::string& name) {
   }
 }
 
-c10::DeviceIndex count_devices(c10::DeviceType kind) {
-  if (!c10::impl::hasDeviceGuardImpl(kind)) return 0;
-  return c10::impl::getDeviceGuardImpl(kind)->deviceCount();
-}
-
 // libtorch's interface to the memory of all kinds of accelerators; backends of the old kind have none.
 c10::DeviceAllocator* device_allocator(c10::DeviceType kind) {
   if (count_devices(kind) == 0) return nullptr;
   return dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(kind));
 }
 
+// Where CUDA has no device, it warns on stderr and says why; cuda_problem() tells that to those who ask.
+class NoWarnings : public c10::WarningHandler {
+  void process(const c10::Warning& /*warning*/) override {}
+};
+
 }  // namespace
+
+c10::DeviceIndex count_devices(c10::DeviceType kind) {
+  if (!c10::impl::hasDeviceGuardImpl(kind)) return 0;
+  NoWarnings none;
+  const c10::WarningUtils::WarningHandlerGuard guard(&none);
+  return c10::impl::getDeviceGuardImpl(kind)->deviceCount();
+}
 
 c10::Device find_device(const std::string& name) {
   const std::optional<c10::Device> device = parse(name);
@@ -43,6 +51,7 @@ c10::Device find_device(const std::string& name) {
     reason = c10::impl::hasDeviceGuardImpl(device->type())
                  ? "libtorch sees " + std::to_string(count) + " of its kind"
                  : "this libtorch was built without support for it";
+    if (device->is_cuda() && count == 0) reason = cuda_problem();
   }
   throw Error("ERR_DEVICE_UNAVAILABLE",
               "The device \"" + name + "\" cannot be used: " + reason +

@@ -13,6 +13,9 @@ namespace reward_model_score {
 // Throws ERR_DEVICE_UNAVAILABLE when this process has none of that name.
 c10::Device find_device(const std::string& name);
 
+// How many devices of a kind this process can use.
+c10::DeviceIndex count_devices(c10::DeviceType kind);
+
 struct DeviceMemory {
   c10::Device device;
   Memory memory;

@@ -4,13 +4,13 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <c10/core/Device.h>
-#include <c10/core/impl/DeviceGuardImplInterface.h>
 
-#include <exception>
 #include <fstream>
 #include <set>
 
 #include "engine/cpu_count.h"
+#include "engine/cuda.h"
+#include "engine/device.h"
 
 namespace reward_model_score {
 namespace {
@@ -28,19 +28,10 @@ std::string loaded_version() {
 
 CudaInfo cuda_info() {
   CudaInfo info;
-  if (!at::hasCUDA()) {
-    info.reason = "this libtorch was built without CUDA";
-    return info;
-  }
-  try {
-    const c10::DeviceIndex count = at::getNumGPUs();
-    for (c10::DeviceIndex index = 0; index < count; ++index)
-      info.devices.push_back("cuda:" + std::to_string(index));
-    info.available = count > 0;
-    if (!info.available) info.reason = "no CUDA device is visible to this process";
-  } catch (const std::exception& error) {
-    info.reason = error.what();
-  }
+  for (c10::DeviceIndex index = 0; index < count_devices(c10::kCUDA); ++index)
+    info.devices.push_back(c10::Device(c10::kCUDA, index).str());
+  info.reason = cuda_problem();
+  info.available = info.reason.empty();
   return info;
 }
 

@@ -17,7 +17,7 @@ export const expected = JSON.parse(readFileSync(archivePath("expected.json"), "u
 };
 
 export async function openBinding(): Promise<NativeBinding> {
-  return loadBinding((await findLibtorch()).root);
+  return await loadBinding((await findLibtorch()).root);
 }
 
 export function archiveOptions(name: string, options: Partial<ArchiveOptions> = {}): ArchiveOptions {

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { RewardModelScoreError } from "#lib/errors.js";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import type { NativeBinding } from "#lib/native/binding.js";
+import { type LoaderAddon, openLibtorch } from "#lib/native/open-libtorch.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -92,11 +93,7 @@ export interface SimulatedDevice {
 export async function openEngineTest(): Promise<EngineTest> {
   const require = createRequire(import.meta.url);
   const libtorch = (await findLibtorch()).root;
-  const loader = require(join(root, "build/Release/loader.node")) as { open(path: string): string | null };
-  for (const name of ["libc10.so", "libtorch_cpu.so"]) {
-    const reason = loader.open(join(libtorch, "lib", name));
-    if (reason !== null) throw new Error(reason);
-  }
+  await openLibtorch(require(join(root, "build/Release/loader.node")) as LoaderAddon, libtorch);
   const binding = require(join(root, "build/Release/engine-test.node")) as EngineTest;
   binding.initialize(RewardModelScoreError);
   return binding;

@@ -1,4 +1,7 @@
 import { spawn } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
@@ -83,6 +86,33 @@ describe("a process ends well", { timeout: 120_000 }, () => {
   it("when a model is disposed of twice while it scores", async () => {
     expect(await run("dispose")).toEqual(quiet("fulfilled ERR_NOT_LOADED fulfilled fulfilled\n"));
   });
+});
+
+describe("libtorch is opened beside the event loop", { timeout: 120_000 }, () => {
+  it("which goes on turning", async () => {
+    const { stdout, ...rest } = await run("open");
+    expect(rest).toEqual({ code: 0, signal: null, stderr: "" });
+    // Some two hundred thousand; under two hundred when libtorch is opened on the thread of the event loop.
+    expect(Number(stdout)).toBeGreaterThan(5000);
+  });
+
+  it.each(["main", "worker"])("and process.exit() meanwhile does no harm (%s)", async (by) => {
+    for (const milliseconds of [0, 50, 150, 300, 500])
+      expect(await run("exit-while-opening", [String(milliseconds), by])).toEqual(quiet("", 3));
+  });
+});
+
+it("a second copy of the package is refused, and the first lives on", { timeout: 120_000 }, async () => {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const copy = mkdtempSync(join(tmpdir(), "second-copy-"));
+  try {
+    for (const name of ["dist", "package.json", "build/Release/loader.node", "build/Release/engine.node"])
+      cpSync(join(root, name), join(copy, name), { recursive: true });
+    symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+    expect(await run("two-copies", [copy])).toEqual(quiet("ERR_ADDON\n1\n"));
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
 });
 
 describe("memory", { timeout: 120_000 }, () => {

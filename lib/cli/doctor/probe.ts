@@ -18,7 +18,7 @@ const DEMO_MODEL = fileURLToPath(new URL("../../../models/demo", import.meta.url
 async function probe(libtorch: string): Promise<ProbeAnswer> {
   const start = performance.now();
   try {
-    const runtime = loadBinding(libtorch).runtimeInfo();
+    const runtime = (await loadBinding(libtorch)).runtimeInfo();
     const loadSeconds = (performance.now() - start) / 1000;
     const demoScore = await scoreDemo(libtorch);
     return { runtime, loadSeconds, demoScore, openmp: openmpLibraries() };

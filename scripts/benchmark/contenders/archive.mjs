@@ -12,7 +12,7 @@ const { values: args, positionals } = parseArgs({
 });
 const [path, rowsFile] = positionals;
 const rows = JSON.parse(readFileSync(rowsFile, "utf8")).sort((a, b) => a.length - b.length);
-const binding = loadBinding((await findLibtorch()).root);
+const binding = await loadBinding((await findLibtorch()).root);
 const model = await binding.loadArchive({
   path,
   device: "cpu",

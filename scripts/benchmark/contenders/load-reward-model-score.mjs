@@ -7,7 +7,7 @@ import { loadBinding } from "../../../dist/native/load.js";
 
 const [folder] = process.argv.slice(2);
 const files = [join(folder, "model.safetensors")];
-const binding = loadBinding((await findLibtorch()).root);
+const binding = await loadBinding((await findLibtorch()).root);
 const before = process.memoryUsage.rss() / 2 ** 20;
 const start = process.hrtime.bigint();
 const checkpoint = await binding.openCheckpoint(files);

@@ -27,7 +27,7 @@ const options = resolveOptions({
   ...(values.threads && { threads: Number(values.threads) }),
 });
 
-const binding = loadBinding((await findLibtorch()).root);
+const binding = await loadBinding((await findLibtorch()).root);
 const loadStart = performance.now();
 const source = await openCheckpoint(binding, await locateModel(checkpoint));
 const model = await openProgram(

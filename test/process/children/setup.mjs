@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import { loadBinding } from "#lib/native/load.js";
 
-export const binding = loadBinding((await findLibtorch()).root);
+export const binding = await loadBinding((await findLibtorch()).root);
 
 export function load(name) {
   const path = fileURLToPath(new URL(`../../fixtures/archives/${name}.pt`, import.meta.url));
