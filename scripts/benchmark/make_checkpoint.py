@@ -16,6 +16,11 @@ SHAPES = {
                        num_attention_heads=16, num_key_value_heads=8, head_dim=128, vocab_size=151936,
                        max_position_embeddings=40960, num_labels=1, pad_token_id=0,
                        rope_parameters={"rope_type": "default", "rope_theta": 1e6}),
+    # Not for figures: to try the scripts quickly.
+    "qwen3-tiny": dict(model_type="qwen3", hidden_size=256, intermediate_size=512, num_hidden_layers=2,
+                       num_attention_heads=4, num_key_value_heads=2, head_dim=64, vocab_size=1024,
+                       max_position_embeddings=40960, num_labels=1, pad_token_id=0,
+                       rope_parameters={"rope_type": "default", "rope_theta": 1e6}),
     "bert-base": dict(model_type="bert", num_labels=1, pad_token_id=0),
 }
 
