@@ -26,7 +26,9 @@
       "GCC_SYMBOLS_PRIVATE_EXTERN": "YES"
     },
     "conditions": [
-      ["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete", "-Wl,--exclude-libs,ALL", "-Wl,--as-needed"] }]
+      ["OS=='linux'", {
+        "ldflags": ["-Wl,-z,nodelete", "-Wl,--as-needed", "-Wl,--version-script=<(module_root_dir)/native/exports.map"]
+      }]
     ]
   },
   "targets": [

@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    // npm run test:install
+    exclude: ["test/install"],
     // Each file in a process of its own: the addon keeps process-wide state, as libtorch does.
     pool: "forks",
     maxWorkers: 2,

@@ -1,12 +1,16 @@
 import * as v from "valibot";
 import { RewardModelScoreError } from "./errors.js";
+import { DEMO_MODEL } from "./model/demo.js";
 
 /**
  * Options of `RewardModelScore`. Names and meanings are those of distilabel's `RewardModelScore` step and of
  * `from_pretrained`; what has no counterpart there says so.
  */
 export interface RewardModelScoreOptions {
-  /** Hub repository (`owner/name`), a directory with `config.json`, or a TorchScript archive (`….pt`). */
+  /**
+   * Hub repository (`owner/name`), a directory with `config.json`, a TorchScript archive (`….pt`), or `"demo"`: the small
+   * model that is part of this package.
+   */
   model: string;
   /** Branch, tag or commit. Default `"main"`. */
   revision?: string;
@@ -64,7 +68,11 @@ const positiveInteger = v.pipe(v.number(), v.integer(), v.minValue(1));
 const stringMap = v.record(v.string(), v.string());
 
 const schema = v.strictObject({
-  model: v.pipe(v.string(), v.minLength(1)),
+  model: v.pipe(
+    v.string(),
+    v.minLength(1),
+    v.transform((model) => (model === "demo" ? DEMO_MODEL : model)),
+  ),
   revision: v.optional(v.pipe(v.string(), v.minLength(1)), "main"),
   torchDtype: v.optional(v.picklist(["auto", "float32", "bfloat16", "float16"]), "auto"),
   trustRemoteCode: v.optional(v.boolean(), false),

@@ -7,7 +7,7 @@ import { exportCommand } from "./commands/export.js";
 import { scoreCommand } from "./commands/score.js";
 import { setupCommand } from "./commands/setup.js";
 import { EXIT, exitCodeOf, reportError } from "./report-error.js";
-import { packageVersion } from "./version.js";
+import { packageVersion } from "../version.js";
 
 // What a command needs is imported when it runs: --help answers without libtorch, tokenizers or the Hub's client.
 const program = new Command("reward-model-score")

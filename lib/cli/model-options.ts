@@ -7,7 +7,7 @@ export type ModelFlags = Omit<RewardModelScoreOptions, "chatTemplate"> & { chatT
 /** Adds the options of `RewardModelScore` under their own names; those for `process` alone have no meaning here. */
 export function addModelOptions(command: Command): Command {
   return command
-    .requiredOption("--model <model>", "Hub repository, directory, or TorchScript archive (….pt)")
+    .requiredOption("--model <model>", "Hub repository, directory, TorchScript archive (….pt), or demo")
     .option("--revision <revision>", "branch, tag or commit (default: main)")
     .addOption(
       new Option("--torch-dtype <dtype>", "what to compute in (default: the model's own)").choices([

@@ -7,11 +7,15 @@ import type { RewardModelScoreOptions } from "../options.js";
 import { RewardModelScore } from "../reward-model-score.js";
 import type { ScoreFlags } from "./commands/score.js";
 import { interruptible } from "./interrupt.js";
+import { requireLibtorch } from "./require-libtorch.js";
 import { EXIT } from "./report-error.js";
 import { errorOf, formatRow, readRows, type InputRow } from "./rows.js";
 import { ScoreReport } from "./score-report.js";
 
-export async function runScore(path: string, { output: outputPath, ...flags }: ScoreFlags): Promise<void> {
+export async function runScore(
+  path: string,
+  { output: outputPath, yes, ...flags }: ScoreFlags,
+): Promise<void> {
   // Everything that can be wrong with the arguments shows before a model is loaded.
   const options = await readOptions(flags);
   const step = new RewardModelScore(options);
@@ -19,6 +23,7 @@ export async function runScore(path: string, { output: outputPath, ...flags }: S
   const output = outputPath === undefined ? undefined : await OutputFile.open(outputPath);
   const report = new ScoreReport();
   try {
+    await requireLibtorch(options.libtorch, yes ?? false);
     await interruptible((signal) => score(step, options, input, output, report, signal));
     await output?.commit();
   } catch (error) {
@@ -78,7 +83,7 @@ async function score(
 async function readOptions({
   chatTemplate,
   ...flags
-}: Omit<ScoreFlags, "output">): Promise<RewardModelScoreOptions> {
+}: Omit<ScoreFlags, "output" | "yes">): Promise<RewardModelScoreOptions> {
   if (chatTemplate === undefined) return flags;
   try {
     return { ...flags, chatTemplate: await readFile(chatTemplate, "utf8") };

@@ -1,4 +1,4 @@
-import { createReadStream, type ReadStream } from "node:fs";
+import type { ReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
@@ -25,7 +25,7 @@ export class InputFile {
       if (stats.isDirectory()) {
         throw new RewardModelScoreError("ERR_IO", `${path} is a directory, not a file of rows.`, { path });
       }
-      const file = createReadStream("", { fd: await open(path) });
+      const file = (await open(path)).createReadStream();
       const size = stats.isFile() ? stats.size : undefined;
       return new InputFile(path, path.endsWith(".gz") ? file.pipe(gunzip(file)) : file, file, size);
     } catch (error) {

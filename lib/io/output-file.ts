@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
 import { open, realpath, rename, rm, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Writable } from "node:stream";
@@ -47,7 +46,7 @@ export class OutputFile {
       const target = existing ? await realpath(path) : resolve(path);
       const partial = existing && !existing.isFile() ? target : `${target}.partial`;
       const handle = await open(partial, "w");
-      return new OutputFile(target, partial, createWriteStream("", { fd: handle }));
+      return new OutputFile(target, partial, handle.createWriteStream());
     } catch (error) {
       throw writeError(error, path);
     }

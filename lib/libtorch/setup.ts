@@ -27,7 +27,7 @@ export interface SetupOptions {
 }
 
 /** Download and unpacked files of the CPU build, with room to spare. */
-const SPACE_NEEDED = 1_000_000_000;
+export const SPACE_NEEDED = 1_000_000_000;
 
 /**
  * Makes sure that there is a libtorch: the one that is found, else one that is fetched into the cache. Returns

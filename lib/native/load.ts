@@ -1,12 +1,13 @@
 import { existsSync, realpathSync } from "node:fs";
-import { createRequire } from "node:module";
+import { join } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
-import { checkVersion, readVersion } from "../libtorch/version.js";
-import { type AddonFiles, findAddonFiles, platform } from "./addon-files.js";
+import { checkVersion, LIBTORCH_SERIES, readVersion } from "../libtorch/version.js";
+import { type Addon, findAddon, platform } from "./addon.js";
 import type { NativeBinding } from "./binding.js";
-import { type LoaderAddon, openLibtorch, loadAdvice } from "./open-libtorch.js";
+import { requireGlibc } from "./glibc.js";
+import { loadRemedy } from "./load-failure.js";
+import { type LoaderAddon, openLibtorch } from "./open-libtorch.js";
 
-const require = createRequire(import.meta.url);
 let loaded: { binding: Promise<NativeBinding>; libtorch: string } | undefined;
 
 /**
@@ -31,20 +32,20 @@ export async function loadBinding(libtorch: string): Promise<NativeBinding> {
 }
 
 async function load(libtorch: string): Promise<NativeBinding> {
-  const files = findAddonFiles();
-  const loader = requireAddon(files.loader) as LoaderAddon;
+  const addon = findAddon();
+  const loader = requirePart(addon, "loader", libtorch) as LoaderAddon;
   const version = readVersion(libtorch);
   if (version !== undefined) checkVersion(libtorch, version);
   const cudaProblem = await openLibtorch(loader, libtorch);
-  checkCopies(loader, files);
-  const binding = requireAddon(files.engine) as NativeBinding;
+  checkCopies(loader, join(addon.folder, "engine.node"));
+  const binding = requirePart(addon, "engine", libtorch) as NativeBinding;
   binding.initialize(RewardModelScoreError, cudaProblem);
   if (version === undefined) checkVersion(libtorch, binding.runtimeInfo().libtorch);
   return binding;
 }
 
 /** Two engines would register the same operators, which ends the process. */
-function checkCopies(loader: LoaderAddon, { engine }: AddonFiles): void {
+function checkCopies(loader: LoaderAddon, engine: string): void {
   const present = loader.engine();
   if (present === null || realpathSync(present) === realpathSync(engine)) return;
   throw new RewardModelScoreError(
@@ -55,14 +56,27 @@ function checkCopies(loader: LoaderAddon, { engine }: AddonFiles): void {
   );
 }
 
-function requireAddon(path: string): unknown {
+function requirePart(addon: Addon, part: "loader" | "engine", libtorch: string): unknown {
   try {
-    return require(path);
+    return addon[part]();
   } catch (cause) {
+    if (RewardModelScoreError.is(cause)) throw cause;
+    requireGlibc();
     const reason = cause instanceof Error ? cause.message : String(cause);
+    const path = join(addon.folder, `${part}.node`);
+    if (/undefined symbol|symbol not found|procedure could not be found/i.test(reason)) {
+      throw new RewardModelScoreError(
+        "ERR_RUNTIME_VERSION",
+        `The addon ${path} does not fit the libtorch in ${libtorch}: ${reason}. It is built for PyTorch's own ` +
+          `${LIBTORCH_SERIES}: run "npx reward-model-score setup" for one, without LIBTORCH.`,
+        { found: readVersion(libtorch) ?? "unknown", expected: LIBTORCH_SERIES },
+        { cause },
+      );
+    }
     throw new RewardModelScoreError(
       "ERR_ADDON",
-      `The addon ${path} for ${platform} does not load: ${reason}. ${loadAdvice(reason) ?? `Run "npx reward-model-score doctor" to see what it needs.`}`,
+      `The addon ${path} for ${platform} does not load: ${reason}. ` +
+        (loadRemedy(reason) ?? 'Run "npx reward-model-score doctor" to see what it needs.'),
       { path },
       { cause },
     );

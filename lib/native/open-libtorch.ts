@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
 import { libraryFileName } from "../libtorch/library.js";
 import { findPython } from "../libtorch/python.js";
+import { loadRemedy } from "./load-failure.js";
 
 /** loader.node: what has to happen before the engine is loaded. */
 export interface LoaderAddon {
@@ -46,22 +47,8 @@ export async function open(loader: Pick<LoaderAddon, "open">, library: string): 
 function libraryError(library: string, reason: string): RewardModelScoreError {
   return new RewardModelScoreError(
     "ERR_RUNTIME_NOT_FOUND",
-    `libtorch's ${library} cannot be opened: ${reason}. ${loadAdvice(reason) ?? `Run "npx reward-model-score setup" to fetch libtorch.`}`,
+    `libtorch's ${library} cannot be opened: ${reason}. ` +
+      (loadRemedy(reason) ?? 'Run "npx reward-model-score setup" to fetch libtorch.'),
     { searched: [library] },
   );
-}
-
-/** What helps against a reason for which a library or an addon does not open, where it is one that can be known. */
-export function loadAdvice(reason: string): string | undefined {
-  // glibc keeps little room for thread-local data of libraries that are opened late; libgomp and libtorch may not fit
-  // when other addons came first.
-  if (/static TLS/i.test(reason)) {
-    return (
-      "Load reward-model-score before other native packages, or start Node with " +
-      "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 in the environment."
-    );
-  }
-  if (reason.startsWith("the process already uses"))
-    return "Name that libtorch's folder with the libtorch option or LIBTORCH: a process has room for one.";
-  return undefined;
 }

@@ -2,6 +2,7 @@
 
 #include "addon/instance.h"
 #include "addon/model.h"
+#include "addon/stay_loaded.h"
 #include "engine/failure.h"
 #include "engine/process_exit.h"
 #include "engine/threads.h"
@@ -9,6 +10,7 @@
 namespace reward_model_score {
 
 Napi::Object register_binding(Napi::Env env, Napi::Object exports) {
+  stay_loaded();
   if (auto failure = fence("cpu", [] {
         use_single_interop_thread();
         stop_threads_at_exit();

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { addModelOptions, type ModelFlags } from "../model-options.js";
 
-export type ScoreFlags = ModelFlags & { output?: string };
+export type ScoreFlags = ModelFlags & { output?: string; yes?: boolean };
 
 export function scoreCommand(): Command {
   const command = new Command("score")
@@ -12,7 +12,8 @@ export function scoreCommand(): Command {
         "error, and the exit code is 1 at the end; it is 2 when nothing could be done.",
     )
     .argument("<rows>", "JSON Lines file, also .gz; - reads standard input")
-    .option("--output <file>", "where the scored rows go, also .gz (default: standard output)");
+    .option("--output <file>", "where the scored rows go, also .gz (default: standard output)")
+    .option("-y, --yes", "fetch libtorch without asking where it is missing");
   return addModelOptions(command).action(async (rows: string, flags: ScoreFlags) => {
     const { runScore } = await import("../run-score.js");
     await runScore(rows, flags);

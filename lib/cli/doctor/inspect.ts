@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import { RewardModelScoreError } from "../../errors.js";
 import { findLibtorch, type Libtorch } from "../../libtorch/find.js";
 import type { RuntimeInfo } from "../../native/binding.js";
-import { type AddonFiles, findAddonFiles } from "../../native/addon-files.js";
+import { findAddon } from "../../native/addon.js";
+import { requireGlibc } from "../../native/glibc.js";
 import type { ProbeAnswer } from "./probe.js";
 import { inspectSystem, type SystemReport } from "./system.js";
 
@@ -14,7 +15,8 @@ export interface DoctorReport {
   version: string;
   system: SystemReport;
   libtorch?: Libtorch;
-  addon?: AddonFiles;
+  /** The folder of the addon. */
+  addon?: string;
   runtime?: RuntimeInfo;
   /** How long libtorch and the addon took to load. */
   loadSeconds?: number;
@@ -29,8 +31,6 @@ export interface Problem {
   message: string;
 }
 
-/** The oldest glibc that libtorch's own builds run on. */
-const GLIBC_NEEDED = [2, 28] as const;
 /** A healthy load takes a fraction of a second; a cold disk may take many. */
 const PROBE_TIMEOUT = 120_000;
 
@@ -45,27 +45,14 @@ export async function inspect(version: string, libtorchOption: string | undefine
       return undefined;
     }
   };
-  await note(() => checkSystem(system));
+  await note(requireGlibc);
   const libtorch = await note(() => findLibtorch(libtorchOption));
-  const addon = await note(() => findAddonFiles());
+  const addon = await note(() => findAddon().folder);
   if (libtorch) report.libtorch = libtorch;
   if (addon) report.addon = addon;
   if (libtorch && addon) Object.assign(report, await note(() => runProbe(libtorch.root)));
   report.ok = report.problems.length === 0;
   return report;
-}
-
-function checkSystem({ platform, glibc }: SystemReport): void {
-  if (process.platform !== "linux") return;
-  const found = glibc?.split(".").map(Number);
-  const [major, minor] = GLIBC_NEEDED;
-  if (found && (found[0]! > major || (found[0] === major && found[1]! >= minor))) return;
-  throw new RewardModelScoreError(
-    "ERR_NOT_SUPPORTED",
-    `${platform} with ${glibc ? `glibc ${glibc}` : "another C library than glibc (musl?)"}: libtorch needs glibc ` +
-      `${GLIBC_NEEDED.join(".")} or newer. Use a newer system, or a Debian or Ubuntu image instead of Alpine.`,
-    { feature: "C library" },
-  );
 }
 
 async function runProbe(libtorch: string): Promise<Exclude<ProbeAnswer, { error: unknown }>> {

@@ -3,7 +3,6 @@
  * that a crash is something to report. Takes the folder of libtorch as its argument and answers with one message.
  */
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { RewardModelScoreError } from "../../errors.js";
 import type { RuntimeInfo } from "../../native/binding.js";
 import { loadBinding } from "../../native/load.js";
@@ -12,8 +11,6 @@ import { RewardModelScore } from "../../reward-model-score.js";
 export type ProbeAnswer =
   | { runtime: RuntimeInfo; loadSeconds: number; demoScore: number; openmp: string[] }
   | { error: { code: string; message: string } };
-
-const DEMO_MODEL = fileURLToPath(new URL("../../../models/demo", import.meta.url));
 
 async function probe(libtorch: string): Promise<ProbeAnswer> {
   const start = performance.now();
@@ -29,7 +26,7 @@ async function probe(libtorch: string): Promise<ProbeAnswer> {
 }
 
 async function scoreDemo(libtorch: string): Promise<number> {
-  await using step = new RewardModelScore({ model: DEMO_MODEL, libtorch });
+  await using step = new RewardModelScore({ model: "demo", libtorch });
   await step.load();
   const [score] = await step.score([{ instruction: "How much is 2+2?", response: "4" }]);
   return score as number;

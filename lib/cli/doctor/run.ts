@@ -1,6 +1,6 @@
 import { formatBytes } from "../../io/format.js";
 import type { DoctorFlags } from "../commands/doctor.js";
-import { packageVersion } from "../version.js";
+import { packageVersion } from "../../version.js";
 import { type DoctorReport, inspect } from "./inspect.js";
 
 export async function runDoctor({ json, libtorch }: DoctorFlags): Promise<void> {
@@ -30,7 +30,7 @@ function describe(report: DoctorReport): string {
       "libtorch",
       libtorch && `${libtorch.version ?? ""} ${libtorch.root} (${SOURCES[libtorch.source]})`.trim(),
     ],
-    ["addon", addon?.engine],
+    ["addon", addon],
     ["loads in", report.loadSeconds === undefined ? undefined : `${report.loadSeconds.toFixed(2)} s`],
     ["kernels for", runtime?.cpuCapability],
     ["threads", runtime && /get_num_threads\(\) : (\d+)/.exec(runtime.parallel)?.[1]],

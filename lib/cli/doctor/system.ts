@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
+import { glibcVersion } from "../../native/glibc.js";
 
 /** What TorchScript programs gain from; a CPU has dozens of other features. */
 const CPU_FEATURES =
@@ -28,14 +29,6 @@ export function inspectSystem(): SystemReport {
     },
     memoryBytes: totalmem(),
   };
-}
-
-function glibcVersion(): string | undefined {
-  if (process.platform !== "linux" || process.report === undefined) return undefined;
-  // Network interfaces would be looked up by name, which can take seconds.
-  Object.assign(process.report, { excludeNetwork: true });
-  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
-  return header.glibcVersionRuntime;
 }
 
 function cpuFeatures(): string[] {

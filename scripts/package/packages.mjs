@@ -1,0 +1,36 @@
+/** What the scripts of this folder share: the packages' folders and manifests, and packing one. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = fileURLToPath(new URL("../..", import.meta.url));
+export const platforms = readdirSync(join(root, "npm"));
+export const thisPlatform = `${process.platform}-${process.arch}`;
+
+export function readManifest(folder) {
+  return JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+}
+
+/** Packs a folder and returns the path of the tarball. */
+export function pack(folder) {
+  const output = join(root, ".packages");
+  mkdirSync(output, { recursive: true });
+  const [{ filename }] = npmPack(folder, ["--pack-destination", output]);
+  return join(output, filename);
+}
+
+/** What `npm pack --json` says of a folder. */
+export function npmPack(folder, options) {
+  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+  const args = ["pack", "--json", "--ignore-scripts", "--loglevel=error", ...options];
+  const shell = process.platform === "win32";
+  return Object.values(
+    JSON.parse(execFileSync(npm, args, { cwd: folder, encoding: "utf8", maxBuffer: 1 << 26, shell })),
+  );
+}
+
+export function fail(message) {
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
+}
