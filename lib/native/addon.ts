@@ -50,7 +50,8 @@ function inPackage(): Addon | undefined {
     );
   }
   const folder = dirname(require.resolve(`${packageName}/package.json`));
-  const load = (file: PackagedFile) => requirePackaged(platform, file) ?? missingIn(folder, `install ${packageName} again`);
+  const load = (file: PackagedFile) =>
+    requirePackaged(platform, file) ?? missingIn(folder, `install ${packageName} again`);
   return { folder, loader: () => load("loader.node"), engine: () => load("engine.node") };
 }
 
