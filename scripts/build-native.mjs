@@ -1,7 +1,9 @@
 /**
  * Builds the addons into build/Release, only when a source is newer than they are.
  *
- *     node scripts/build-native.mjs [--force]
+ *     node scripts/build-native.mjs [--force] [--sanitize [--target <target>]]
+ *
+ * --sanitize builds them with sanitizers into build-asan/Release, or only one target of CMake.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -9,19 +11,24 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
+import { parseArgs } from "node:util";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const sources = JSON.parse(readFileSync(join(root, "native/sources.json"), "utf8"));
-const addons = Object.keys(sources).map((name) => join(root, "build/Release", `${name}.node`));
+const { values: options } = parseArgs({
+  options: { force: { type: "boolean" }, sanitize: { type: "boolean" }, target: { type: "string" } },
+});
+const folder = join(root, options.sanitize ? "build-asan" : "build");
+const addons = Object.keys(sources).map((name) => join(folder, "Release", `${name}.node`));
 // The folder of libtorch is compiled in nowhere, but its headers are: another libtorch means another build.
-const stamp = join(root, "build/libtorch.txt");
+const stamp = join(folder, "libtorch.txt");
 
 const libtorch = process.env.LIBTORCH;
 if (!libtorch) {
   process.stderr.write("Set LIBTORCH to a folder with libtorch's lib/ and include/.\n");
   process.exit(1);
 }
-if (!process.argv.includes("--force") && isFresh()) process.exit(0);
+if (!options.force && options.target === undefined && isFresh()) process.exit(0);
 build();
 
 function isFresh() {
@@ -36,7 +43,7 @@ function modified(file) {
 }
 
 function build() {
-  process.stderr.write(`Building the native addons with libtorch from ${libtorch} (the first time takes minutes) …\n`);
+  process.stderr.write(`Building ${options.target ?? "the native addons"} with libtorch from ${libtorch} (the first time takes minutes) …\n`);
   // Not "compile": when a file does not compile, that command throws the whole build away and starts again.
   if (configuredWith() !== libtorch) {
     cmake("reconfigure");
@@ -53,7 +60,9 @@ function cmake(command) {
   const script = join(root, "node_modules/cmake-js/bin/cmake-js");
   // make builds one file after the other unless it is told otherwise; Ninja would not need to be told.
   const jobs = String(availableParallelism());
-  const args = [command, "--log-level", "warn", "--parallel", jobs, `--CDLIBTORCH=${libtorch}`];
+  const args = [command, "--log-level", "warn", "--parallel", jobs, "--out", folder, `--CDLIBTORCH=${libtorch}`];
+  if (options.sanitize) args.push("--CDSANITIZE=ON");
+  if (options.target !== undefined) args.push("--target", options.target);
   const result = spawnSync(process.execPath, [script, ...args], {
     cwd: root,
     encoding: "utf8",

@@ -18,7 +18,8 @@ class MappedReader : public caffe2::serialize::ReadAdapterInterface {
   explicit MappedReader(const MappedFile& file) : file_(file) {}
   size_t size() const override { return file_.size(); }
   size_t read(uint64_t position, void* buffer, size_t count, const char* /*what*/) const override {
-    if (position > file_.size()) return 0;
+    // An empty record is read into no buffer at all.
+    if (count == 0 || position > file_.size()) return 0;
     const auto available = std::min<size_t>(count, file_.size() - position);
     std::memcpy(buffer, file_.data() + position, available);
     return available;

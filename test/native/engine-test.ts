@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readEnvironment } from "#lib/env.js";
 import { RewardModelScoreError } from "#lib/errors.js";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import type { NativeBinding } from "#lib/native/binding.js";
@@ -93,8 +94,9 @@ export interface SimulatedDevice {
 export async function openEngineTest(): Promise<EngineTest> {
   const require = createRequire(import.meta.url);
   const libtorch = (await findLibtorch()).root;
-  await openLibtorch(require(join(root, "build/Release/loader.node")) as LoaderAddon, libtorch);
-  const binding = require(join(root, "build/Release/engine-test.node")) as EngineTest;
+  const build = readEnvironment().addon ?? join(root, "build/Release");
+  await openLibtorch(require(join(build, "loader.node")) as LoaderAddon, libtorch);
+  const binding = require(join(build, "engine-test.node")) as EngineTest;
   binding.initialize(RewardModelScoreError);
   return binding;
 }
