@@ -157,7 +157,7 @@ async function readRecord(
 }
 
 /** "2.13.0+cu130" states it; a wheel without such an ending states it in `cuda: Optional[str] = '13.0'`. */
-function flavourOf(version: string, python: string | undefined): string {
+export function flavourOf(version: string, python: string | undefined): string {
   const local = version.split("+")[1];
   if (local !== undefined) return local;
   const cuda = /^cuda\b[^=]*=\s*['"]([\d.]+)['"]/m.exec(python ?? "")?.[1];

@@ -10,11 +10,15 @@ import { RewardModelScoreError } from "../errors.js";
 import { findPython } from "./python.js";
 import { LIBTORCH_VERSION } from "./version.js";
 
-/** PyTorch's own download of the CPU build; there is one for this platform only. Elsewhere the Python wheel is it. */
-export const DOWNLOAD_URL =
-  process.platform === "linux" && process.arch === "x64"
-    ? `https://download.pytorch.org/libtorch/cpu/libtorch-shared-with-deps-${LIBTORCH_VERSION}%2Bcpu.zip`
-    : undefined;
+export type Device = "cpu" | "cuda";
+
+/** PyTorch's own download; there is one for this platform only. Elsewhere Python's wheels are it. */
+export function downloadUrl(device: Device): string | undefined {
+  if (process.platform !== "linux" || process.arch !== "x64") return undefined;
+  // CUDA 13.0 is what the wheel of this release is built with too.
+  const flavour = device === "cuda" ? "cu130" : "cpu";
+  return `https://download.pytorch.org/libtorch/${flavour}/libtorch-shared-with-deps-${LIBTORCH_VERSION}%2B${flavour}.zip`;
+}
 
 /** Proxies of the environment, which the built-in fetch ignores. */
 const dispatcher = new EnvHttpProxyAgent();
@@ -85,37 +89,54 @@ export async function downloadFile(
   }
 }
 
-/**
- * Lets pip fetch the wheel of torch into a folder: pip knows the user's package index, proxies and certificates. What
- * it prints goes to stderr.
- */
+/** Lets pip fetch the wheel of torch alone into a folder, and returns its path. */
 export async function downloadWheel(directory: string, signal?: AbortSignal): Promise<string> {
+  await pip(["download", "--no-deps", "--dest", directory], directory, signal);
+  const wheel = (await readdir(directory)).find((name) => name.endsWith(".whl"));
+  if (wheel !== undefined) return join(directory, wheel);
+  throw new RewardModelScoreError("ERR_NETWORK", `pip fetched no wheel of torch ${LIBTORCH_VERSION}.`, {
+    url: REQUIREMENT,
+  });
+}
+
+/** Lets pip install torch with the packages that hold CUDA's libraries into a folder, as it would for Python. */
+export async function installWheels(
+  directory: string,
+  temporary: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  await pip(["install", "--no-compile", "--target", directory], temporary, signal);
+}
+
+const REQUIREMENT = `torch==${LIBTORCH_VERSION}`;
+
+/** pip knows the user's package index, proxies and certificates. What it prints goes to stderr. */
+async function pip(args: string[], temporary: string, signal?: AbortSignal): Promise<void> {
   const python = await findPython();
   if (!python) {
     throw new RewardModelScoreError(
       "ERR_RUNTIME_NOT_FOUND",
-      `libtorch can be fetched neither from ${DOWNLOAD_URL ?? "PyTorch's download site"} (it cannot be reached or has ` +
-        `no build for ${process.platform}-${process.arch}) nor with pip (there is no python3 on the PATH). Install ` +
+      `libtorch can be fetched neither from PyTorch's download site (it cannot be reached, or has no build for ` +
+        `${process.platform}-${process.arch}) nor with pip (there is no python3 on the PATH). Install ` +
         `Python with pip, or copy an archive to this machine and run "npx reward-model-score setup --offline <file>".`,
-      { searched: [...(DOWNLOAD_URL ? [DOWNLOAD_URL] : []), "pip"] },
+      { searched: ["download.pytorch.org", "pip"] },
     );
   }
-  const args = ["-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir"];
-  args.push("--disable-pip-version-check", "--dest", directory, `torch==${LIBTORCH_VERSION}`);
-  // pip's own temporary files are as big as the wheel, and /tmp is often small.
-  const env = { ...process.env, TMPDIR: directory };
+  const always = ["--only-binary", ":all:", "--no-cache-dir", "--disable-pip-version-check"];
+  const all = ["-m", "pip", ...args, ...always, REQUIREMENT];
+  // pip's own temporary files are as big as the wheels, and /tmp is often small.
+  const env = { ...process.env, TMPDIR: temporary };
   const status = await new Promise<number | null>((resolve, reject) => {
-    const child = spawn(python.command, args, { env, signal, stdio: ["ignore", 2, 2] });
+    const child = spawn(python.command, all, { env, signal, stdio: ["ignore", 2, 2] });
     // An abort kills pip and arrives here as an error, before pip has ended.
     child.on("error", (error) => signal?.aborted || reject(error));
     child.on("close", resolve);
   });
   signal?.throwIfAborted();
-  const wheel = (await readdir(directory)).find((name) => name.endsWith(".whl"));
-  if (status === 0 && wheel !== undefined) return join(directory, wheel);
+  if (status === 0) return;
   throw new RewardModelScoreError(
     "ERR_NETWORK",
-    `"${python.command} ${args.join(" ")}" failed with status ${status}; its own words are above.`,
-    { url: `torch==${LIBTORCH_VERSION}` },
+    `"${python.command} ${all.join(" ")}" failed with status ${status}; its own words are above.`,
+    { url: REQUIREMENT },
   );
 }

@@ -50,15 +50,18 @@ export async function findLibtorch(option?: string): Promise<Libtorch> {
 }
 
 /** The complete libtorch of the pinned version in the cache; a CUDA build goes before a CPU build. */
-export async function findCached(cache: string): Promise<Libtorch | undefined> {
+export async function findCached(
+  cache: string,
+  accepts: (root: string) => Promise<boolean> = hasLibraries,
+): Promise<Libtorch | undefined> {
   const names = await readdir(cache).catch(() => []);
   const isCpu = (name: string) => Number(name.endsWith("-cpu"));
   const candidates = names
     .filter((name) => name.startsWith(`libtorch-${LIBTORCH_SERIES}.`))
     .sort((a, b) => isCpu(a) - isCpu(b) || (a < b ? 1 : -1));
-  for (const name of candidates) {
-    const root = join(cache, name);
-    if (!(await hasLibraries(root))) continue;
+  // Wheels keep their own layout, torch beside nvidia, by which their libraries find each other.
+  for (const root of candidates.flatMap((name) => [join(cache, name), join(cache, name, "torch")])) {
+    if (!(await accepts(root))) continue;
     const version = readVersion(root);
     if (version !== undefined && isPinnedVersion(version)) return { root, version, source: "cache" };
   }
@@ -90,7 +93,16 @@ function notFound(searched: string[]): never {
 }
 
 async function hasLibraries(root: string): Promise<boolean> {
-  return access(join(root, library())).then(
+  return exists(join(root, library()));
+}
+
+/** Whether it is a CUDA build, which computes on the CPU too. */
+export async function hasCuda(root: string): Promise<boolean> {
+  return exists(join(root, "lib", libraryFileName("torch_cuda")));
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
     () => true,
     () => false,
   );

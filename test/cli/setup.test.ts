@@ -39,11 +39,15 @@ describe("setup", () => {
     expect(stderr).not.toMatch(/^ +at /m);
   });
 
-  it.each([
-    ["cuda", "ERR_NOT_SUPPORTED"],
-    ["tpu", "ERR_INVALID_OPTION"],
-  ])("says that it cannot set %s up", async (device, code) => {
-    const { status, stderr } = await runCli(["setup", "--device", device], { env });
-    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(code) as string });
+  it("knows the devices that there are builds for", async () => {
+    const { status, stderr } = await runCli(["setup", "--device", "tpu"], { env });
+    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining("cpu, cuda") as string });
+    const cuda = await runCli(["setup", "--device", "cuda", "--dry-run"], {
+      env: { ...env, PATH: directory },
+    });
+    expect(cuda).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(/^Would fetch .*8\.0 GB/) as string,
+    });
   });
 });

@@ -13,7 +13,7 @@ import {
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import { libraryFileName } from "#lib/libtorch/library.js";
@@ -302,6 +302,99 @@ describe("setup with pip", () => {
       message: expect.stringContaining("--offline") as string,
     });
     expectNothingLeft();
+  });
+});
+
+describe("setup --device cuda", () => {
+  const CUDA = `lib/${libraryFileName("torch_cuda")}`;
+  const cuda: SetupOptions = { ...NOWHERE, device: "cuda" };
+
+  /** A python3 whose "pip install" makes these files below the folder that it is told. */
+  function fakeInstall(files: Record<string, string>): void {
+    const source = join(directory, "packages");
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(source, path)), { recursive: true });
+      writeFileSync(join(source, path), text);
+    }
+    mkdirSync(join(directory, "bin"));
+    const python = join(directory, "bin/python3");
+    writeFileSync(
+      python,
+      `#!/bin/sh\n[ "$1" = -c ] && { echo "MAJOR: 3"; exit; }\n` +
+        `while [ "$1" != --target ]; do shift; done\n/bin/cp -r "${source}" "$2"\n`,
+    );
+    chmodSync(python, 0o755);
+  }
+
+  const packages = {
+    "torch/version.py": `__version__ = '2.13.0+cu130'\ncuda: Optional[str] = '13.0'\n`,
+    "torch/__init__.py": "",
+    [`torch/${CPU}`]: "cpu",
+    [`torch/${CUDA}`]: "cuda",
+    "torch/include/ATen/ATen.h": "",
+    "nvidia/cublas/lib/libcublas.so.13": "cublas",
+    "triton/compiler.py": "",
+  };
+
+  it("takes the libraries of the packages that pip installs, in the places where they find each other", async () => {
+    fakeInstall(packages);
+    const installed = await setup(cuda);
+    const folder = join(cache, "libtorch-2.13.0-cu130");
+    expect(installed).toEqual({ root: join(folder, "torch"), version: "2.13.0+cu130", source: "cache" });
+    expect(await findLibtorch()).toEqual(installed);
+    const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    );
+    expect(files.map((entry) => entry.name).sort()).toEqual(
+      [
+        "ATen.h",
+        "libcublas.so.13",
+        libraryFileName("torch_cpu"),
+        libraryFileName("torch_cuda"),
+        "version.py",
+      ].sort(),
+    );
+    expect(readdirSync(cache)).toEqual(["libtorch-2.13.0-cu130"]);
+    expect(await setup(cuda)).toEqual(installed);
+  });
+
+  it("does not take a build without CUDA that is there, and the CPU takes either", async () => {
+    const cpu = await setup({ offline: archive(download()) });
+    fakeInstall(packages);
+    const installed = await setup(cuda);
+    expect(installed?.root).not.toBe(cpu?.root);
+    expect(await setup(NOWHERE)).toEqual(installed);
+  });
+
+  it("refuses what an index without CUDA serves, and leaves nothing behind", async () => {
+    const { [`torch/${CUDA}`]: _, ...cpu } = packages;
+    fakeInstall(cpu);
+    await expect(setup(cuda)).rejects.toMatchObject({
+      code: "ERR_NOT_SUPPORTED",
+      message: expect.stringContaining("without CUDA") as string,
+    });
+    expectNothingLeft();
+  });
+
+  it("refuses a file without CUDA", async () => {
+    const offline = archive(download());
+    await expect(setup({ ...cuda, offline })).rejects.toMatchObject({ code: "ERR_NOT_SUPPORTED" });
+    expectNothingLeft();
+  });
+
+  it("does not fetch what LIBTORCH would hide", async () => {
+    vi.stubEnv("LIBTORCH", (await setup({ offline: archive(download()) }))!.root);
+    await expect(setup(cuda)).rejects.toMatchObject({ code: "ERR_INVALID_OPTION" });
+  });
+
+  it("unpacks PyTorch's own download where the site answers", async () => {
+    const entries = [...download("2.13.0+cu130"), { name: `libtorch/${CUDA}`, data: "cuda" }];
+    const bytes = makeZip(entries);
+    const url = await serve((request, response) => {
+      response.writeHead(200, { "content-length": bytes.length });
+      response.end(request.method === "HEAD" ? undefined : bytes);
+    });
+    expect((await setup({ device: "cuda", url }))?.root).toBe(join(cache, "libtorch-2.13.0-cu130"));
   });
 });
 
