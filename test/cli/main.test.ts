@@ -1,4 +1,7 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { runCli } from "./run-cli.js";
 
@@ -25,4 +28,42 @@ describe("reward-model-score", () => {
       expect(stderr).not.toBe("");
     },
   );
+});
+
+describe("--help", () => {
+  /** The scripts that a run of the command line loads, as Node's own coverage counts them. */
+  async function loaded(...args: string[]): Promise<string[]> {
+    const directory = mkdtempSync(join(tmpdir(), "cli-coverage-"));
+    try {
+      await runCli(args, { env: { NODE_V8_COVERAGE: directory } });
+      const reports = readdirSync(directory).map((name) => readFileSync(join(directory, name), "utf8"));
+      const scripts = reports.flatMap(
+        (report) => (JSON.parse(report) as { result: { url: string }[] }).result,
+      );
+      return scripts
+        .map(({ url }) => url)
+        .filter((url) => url.startsWith("file:"))
+        .map((url) => fileURLToPath(url));
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  }
+
+  it.each([[["--help"]], [["score", "--help"]], [["--version"]]])(
+    "loads nothing but the command line itself for %j",
+    async (args) => {
+      const root = resolve(".");
+      const parts = (await loaded(...args)).map((path) => relative(root, path));
+      const allowed =
+        /^(dist\/(cli\/[^/]+|cli\/commands\/[^/]+|errors|version)\.js|node_modules\/commander\/.*)$/;
+      expect(parts.filter((path) => !allowed.test(path))).toEqual([]);
+      expect(parts).toContain("dist/cli/main.js");
+      expect(parts.filter((path) => /^dist\/cli\/run-/.test(path))).toEqual([]);
+    },
+  );
+
+  it("is told by the same means what a command loads", async () => {
+    const parts = (await loaded("score", "none.jsonl", "--model", "demo")).join("\n");
+    for (const part of ["run-score.js", "tokenizer/tokenizer.js"]) expect(parts).toContain(part);
+  });
 });
