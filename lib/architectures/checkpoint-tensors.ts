@@ -66,7 +66,12 @@ export class CheckpointTensors {
     return { tensor: name };
   }
 
-  /** Vectors and tables. */
+  /** A table whose rows are looked up. */
+  table(name: string, shape: readonly number[]): WeightSpec {
+    return { kind: "table", dtype: "model", parts: [this.part(name, shape)], shape: [...shape] };
+  }
+
+  /** Vectors and small matrices. */
   dense(name: string, shape: readonly number[], dtype: "model" | "float32"): WeightSpec {
     return { kind: "dense", dtype, parts: [this.part(name, shape)], shape: [...shape] };
   }

@@ -83,7 +83,7 @@ export function buildTrunk(config: ModelConfig, tensors: CheckpointTensors, fami
       name: `${prefix}${embedding}`,
       source: stageSource("decoder", "Embedding"),
       attributes: { scale: { float: family.embedding?.scaled ? Math.sqrt(hidden) : 1 } },
-      weights: { weight: tensors.dense(table.name, table.shape, "model") },
+      weights: { weight: tensors.table(table.name, table.shape) },
     },
     ...Object.entries(ropes).map(([suffix, rope]) => ropeStage(`${prefix}rotary_emb${suffix}`, rope, suffix)),
   ];

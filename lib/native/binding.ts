@@ -151,8 +151,12 @@ export type Attribute =
   | { floats: number[] };
 
 export interface WeightSpec {
-  /** "linear" weights are packed for the device; "dense" ones stay plain tensors. */
-  kind: "linear" | "dense";
+  /**
+   * "linear" weights are packed for the device; "dense" ones stay plain tensors, and so do "table"s, of which a batch
+   * looks up few rows: one that is not on a device stays where it is, its rows are what moves, and on disk it has the
+   * dtype of its file.
+   */
+  kind: "linear" | "dense" | "table";
   /** "model" = the model's dtype, else fixed: norms' own arithmetic is float32, heads stay float32. */
   dtype: "model" | "float32";
   /** Read one after the other and concatenated along dimension 0 (for example q, k and v). */

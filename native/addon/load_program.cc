@@ -4,7 +4,6 @@
 #include "addon/load_model.h"
 #include "addon/program_spec.h"
 #include "addon/request.h"
-#include "engine/device.h"
 #include "engine/interrupt.h"
 #include "error.h"
 #include "program/builtin_program.h"
@@ -33,34 +32,30 @@ std::shared_ptr<Source> read_source(const Napi::Value& spec, const Napi::Object&
   return source;
 }
 
-c10::Device read_single_device(const Napi::Object& device_map) {
-  std::optional<c10::Device> device;
-  const auto names = device_map.GetPropertyNames();
+DeviceMap read_device_map(const Napi::Object& options) {
+  const auto object = options.Get("deviceMap").ToObject();
+  const auto names = object.GetPropertyNames();
+  std::map<std::string, std::string> devices;
   for (uint32_t i = 0; i < names.Length(); ++i) {
-    const auto next = find_device(device_map.Get(names.Get(i)).ToString());
-    if (device && *device != next) {
-      throw Error("ERR_NOT_SUPPORTED", "This build runs a model on one device; the device map names several.",
-                  {{"feature", "device maps over several devices"}});
-    }
-    device = next;
+    devices.emplace(names.Get(i).ToString(), object.Get(names.Get(i)).ToString());
   }
-  return device.value_or(at::kCPU);
+  return {std::move(devices), options.Get("executionDevice").ToString()};
 }
 
 Napi::Value load_program(const Napi::CallbackInfo& info) {
   const auto options = info[1].ToObject();
   std::shared_ptr<Source> source;
-  std::optional<c10::Device> device;
+  std::optional<DeviceMap> map;
   if (auto failure = fence("cpu", [&] {
         source = read_source(info[0], options);
-        device = read_single_device(options.Get("deviceMap").ToObject());
+        map = read_device_map(options);
       })) {
     return reject(info.Env(), *failure);
   }
   return load_model(info.Env(),
-                    {device->str(), options.Get("threads").ToNumber().Int32Value(), options.Get("onProgress"),
-                     [source, device = *device](const Progress& progress) {
-                       return load_builtin_program(source->spec, *source->checkpoint, source->dtype, device,
+                    {map->execution_device().str(), options.Get("threads").ToNumber().Int32Value(),
+                     options.Get("onProgress"), [source, map = *map](const Progress& progress) {
+                       return load_builtin_program(source->spec, source->checkpoint, source->dtype, map,
                                                    progress);
                      }});
 }

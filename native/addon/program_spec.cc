@@ -98,8 +98,15 @@ WeightSpec read_weight(const Napi::Value& value, const std::string& what) {
   const auto object = object_of(value, what);
   WeightSpec spec;
   const auto kind = text_of(object.Get("kind"), what + ".kind");
-  if (kind != "linear" && kind != "dense") refuse(what + ".kind is \"" + kind + "\"");
-  spec.kind = kind == "linear" ? WeightSpec::Kind::kLinear : WeightSpec::Kind::kDense;
+  if (kind == "linear") {
+    spec.kind = WeightSpec::Kind::kLinear;
+  } else if (kind == "dense") {
+    spec.kind = WeightSpec::Kind::kDense;
+  } else if (kind == "table") {
+    spec.kind = WeightSpec::Kind::kTable;
+  } else {
+    refuse(what + ".kind is \"" + kind + "\"");
+  }
   const auto dtype = text_of(object.Get("dtype"), what + ".dtype");
   if (dtype != "model" && dtype != "float32") refuse(what + ".dtype is \"" + dtype + "\"");
   spec.model_dtype = dtype == "model";

@@ -15,7 +15,7 @@ at::Tensor as_int64(const std::vector<int32_t>& values) {
 
 }  // namespace
 
-BatchTensors batch_tensors(const PackedBatch& batch, c10::Device device) {
+BatchTensors batch_tensors(const PackedBatch& batch) {
   auto positions = at::empty({batch.tokens()}, at::kLong);
   auto segments = at::empty({batch.segments(), 4}, at::kInt);
   auto* position = positions.mutable_data_ptr<int64_t>();
@@ -36,13 +36,13 @@ BatchTensors batch_tensors(const PackedBatch& batch, c10::Device device) {
   const auto pooled = as_int64(batch.pooled);
   const auto gates = as_int64(batch.gates);
   BatchTensors tensors;
-  tensors.insert("ids", as_int64(batch.ids).to(device));
-  tensors.insert("positions", positions.to(device));
-  tensors.insert("segments", segments.to(device));
-  tensors.insert("row_lengths", as_int64(batch.row_lengths).to(device));
-  tensors.insert("pooled", pooled.to(device));
-  tensors.insert("gates", gates.to(device));
-  tensors.insert("keep", at::cat({pooled, gates}).to(device));
+  tensors.insert("ids", as_int64(batch.ids));
+  tensors.insert("positions", positions);
+  tensors.insert("segments", segments);
+  tensors.insert("row_lengths", as_int64(batch.row_lengths));
+  tensors.insert("pooled", pooled);
+  tensors.insert("gates", gates);
+  tensors.insert("keep", at::cat({pooled, gates}));
   return tensors;
 }
 

@@ -4,6 +4,7 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/util/Exception.h>
 
+#include <functional>
 #include <optional>
 
 #include "engine/cuda.h"
@@ -20,10 +21,15 @@ std::optional<c10::Device> parse(const std::string& name) {
   }
 }
 
-// libtorch's interface to the memory of all kinds of accelerators; backends of the old kind have none.
-c10::DeviceAllocator* device_allocator(c10::DeviceType kind) {
-  if (count_devices(kind) == 0) return nullptr;
-  return dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(kind));
+// Visits libtorch's interface to the memory of every kind of accelerator that is there; backends of the old
+// kind have none.
+void for_each_allocator(const std::function<void(c10::DeviceType, c10::DeviceAllocator&)>& visit) {
+  for (int type = 0; type < c10::COMPILE_TIME_MAX_DEVICE_TYPES; ++type) {
+    const auto kind = static_cast<c10::DeviceType>(type);
+    if (kind == c10::kCPU || kind == c10::kMeta || count_devices(kind) == 0) continue;
+    auto* allocator = dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(kind));
+    if (allocator != nullptr) visit(kind, *allocator);
+  }
 }
 
 // Where CUDA has no device, it warns on stderr and says why; cuda_problem() tells that to those who ask.
@@ -61,18 +67,20 @@ c10::Device find_device(const std::string& name) {
 
 std::vector<DeviceMemory> list_devices() {
   std::vector<DeviceMemory> devices{{c10::Device(c10::kCPU), host_memory()}};
-  for (int type = 0; type < c10::COMPILE_TIME_MAX_DEVICE_TYPES; ++type) {
-    const auto kind = static_cast<c10::DeviceType>(type);
-    if (kind == c10::kCPU || kind == c10::kMeta) continue;
-    c10::DeviceAllocator* allocator = device_allocator(kind);
-    if (allocator == nullptr) continue;
+  for_each_allocator([&](c10::DeviceType kind, c10::DeviceAllocator& allocator) {
     for (c10::DeviceIndex index = 0; index < count_devices(kind); ++index) {
-      const auto [free, total] = allocator->getMemoryInfo(index);
+      const auto [free, total] = allocator.getMemoryInfo(index);
       devices.push_back(
           {c10::Device(kind, index), {static_cast<int64_t>(total), static_cast<int64_t>(free)}});
     }
-  }
+  });
   return devices;
+}
+
+void empty_device_caches() {
+  for_each_allocator([](c10::DeviceType, c10::DeviceAllocator& allocator) {
+    if (allocator.initialized()) allocator.emptyCache();
+  });
 }
 
 }  // namespace reward_model_score

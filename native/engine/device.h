@@ -24,4 +24,7 @@ struct DeviceMemory {
 // The CPU, and the accelerators whose memory libtorch can tell. Asking a CUDA device makes a context on it.
 std::vector<DeviceMemory> list_devices();
 
+// Gives memory that accelerators' allocators keep for later back to the devices.
+void empty_device_caches();
+
 }  // namespace reward_model_score

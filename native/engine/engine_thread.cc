@@ -33,10 +33,13 @@ Registry& registry() {
   return *instance;
 }
 
+constexpr char kHelper[] = " helper";
+
 // A new thread of an accelerator works on device 0 until told otherwise.
 void select_device(const std::string& name) {
-  if (name == "cpu" || name == "files") return;
-  const c10::Device device(name);
+  if (name == "files") return;
+  const c10::Device device(name.substr(0, name.find(kHelper)));
+  if (device.is_cpu()) return;
   c10::impl::VirtualGuardImpl(device.type()).setDevice(device);
 }
 
@@ -49,6 +52,8 @@ EngineThread& EngineThread::of(const std::string& name) {
   if (thread == nullptr) thread = new EngineThread(name);
   return *thread;
 }
+
+EngineThread& EngineThread::helper_of(c10::Device device) { return of(device.str() + kHelper); }
 
 EngineThread::EngineThread(std::string name) : name_(std::move(name)) {
   std::thread([this] { loop(); }).detach();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -33,9 +35,12 @@ class EngineThread {
   // The thread of a device ("cpu", "cuda:0"), or "files" for reading what no device is needed for. Started on
   // first use.
   static EngineThread& of(const std::string& name);
+  // A second thread of a device, for what goes on beside its computations. Its name sorts behind the
+  // device's.
+  static EngineThread& helper_of(c10::Device device);
 
-  // Stops every thread; called when the process exits. Work that runs is interrupted and waited for.
-  // False if one of them did not stop in time.
+  // Stops every thread, in the order of their names; called when the process exits. Work that runs is
+  // interrupted and waited for. False if one of them did not stop in time.
   static bool stop_all(std::chrono::milliseconds patience);
 
   const std::string& name() const { return name_; }

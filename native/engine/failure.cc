@@ -5,6 +5,8 @@
 #include <new>
 #include <regex>
 
+#include "engine/interrupt.h"
+
 namespace reward_model_score {
 namespace {
 
@@ -68,6 +70,17 @@ Failure describe_current_exception(const std::string& device) noexcept {
     return describe(error.what(), error.what(), device);
   } catch (...) {
     return backend("an exception of an unknown type", "");
+  }
+}
+
+void name_failures(const std::string& device, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Interrupted&) {
+    throw;
+  } catch (...) {
+    const Failure failure = describe_current_exception(device);
+    throw Error(failure.code, failure.message, failure.details);
   }
 }
 

@@ -22,4 +22,8 @@ Failure describe_current_exception(const std::string& device) noexcept;
 // Runs `work`; whatever it throws comes back as a value.
 std::optional<Failure> fence(const std::string& device, const std::function<void()>& work) noexcept;
 
+// Runs `work`; what it throws comes out as an Error, for which `device` counts as in
+// describe_current_exception. Interrupted passes.
+void name_failures(const std::string& device, const std::function<void()>& work);
+
 }  // namespace reward_model_score

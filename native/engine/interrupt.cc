@@ -11,8 +11,8 @@ void check_interrupt() {
   if (current != nullptr && current->load(std::memory_order_relaxed)) throw Interrupted();
 }
 
-InterruptScope::InterruptScope(const std::atomic<bool>& flag) { current = &flag; }
+InterruptScope::InterruptScope(const std::atomic<bool>& flag) : before_(current) { current = &flag; }
 
-InterruptScope::~InterruptScope() { current = nullptr; }
+InterruptScope::~InterruptScope() { current = before_; }
 
 }  // namespace reward_model_score

@@ -7,14 +7,17 @@
 #endif
 
 #include "engine/activation_memory.h"
+#include "engine/device.h"
 #include "engine/threads.h"
 
 namespace reward_model_score {
 namespace {
 
-// Without it glibc keeps freed weights for itself.
+// Without it allocators keep freed weights for themselves.
 void return_memory_to_system() {
   ActivationMemory::release();
+  // A device that has failed cannot give anything back.
+  fence("cpu", empty_device_caches);
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif

@@ -1,20 +1,26 @@
 #include "program/builtin_program.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/DeviceGuard.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include "batch/batch_tensors.h"
+#include "engine/failure.h"
+#include "engine/interrupt.h"
 #include "error.h"
-#include "program/stage_builder.h"
+#include "placement/device_batch.h"
+#include "placement/placed_stages.h"
 
 namespace reward_model_score {
 namespace {
 
 constexpr std::string_view kOutputPrefix = "out.";
 
-// The fused ops are for the CPU; float16 has none there and runs on the reference.
-OpSet ops_for(c10::Device device, at::ScalarType dtype) {
-  return device.is_cpu() && dtype != at::kHalf ? OpSet::kFused : OpSet::kReference;
+// What runs on an accelerator is not done when the call returns.
+void wait_for(c10::Device device) {
+  if (device.is_cpu()) return;
+  const auto* guard = c10::impl::getDeviceGuardImpl(device.type());
+  guard->synchronizeStream(guard->getStream(device));
 }
 
 std::vector<float> to_floats(const at::Tensor& tensor, int64_t rows, const std::string& what) {
@@ -28,8 +34,12 @@ std::vector<float> to_floats(const at::Tensor& tensor, int64_t rows, const std::
 
 class BuiltinProgram : public Program {
  public:
-  BuiltinProgram(OpLibrary library, BuiltStages built, at::ScalarType dtype, c10::Device device)
-      : library_(std::move(library)), built_(std::move(built)), dtype_(dtype), device_(device) {}
+  BuiltinProgram(PlacedStages placed, at::ScalarType dtype, c10::Device execution_device)
+      : placed_(std::move(placed)), dtype_(dtype), helper_(EngineThread::helper_of(execution_device)) {
+    for (const auto& stage : placed_.stages) {
+      if (stage.fetch != nullptr) fetches_.push_back(stage.fetch);
+    }
+  }
 
   BatchScores forward(const PackedBatch& batch) override {
     if (batch.pooled.empty()) {
@@ -38,10 +48,38 @@ class BuiltinProgram : public Program {
     }
     // The fused ops leave nothing for the optimiser to gain, and its profiling would cost every first batch.
     const torch::jit::GraphOptimizerEnabledGuard unoptimised(false);
-    const auto tensors = batch_tensors(batch, device_);
-    auto x = at::empty({0}, at::TensorOptions(device_).dtype(dtype_));
-    for (auto& stage : built_.stages) x = stage.module.forward({std::move(x), tensors}).toTensor();
-    const auto rows = static_cast<int64_t>(batch.pooled.size());
+    DeviceBatch tensors(batch_tensors(batch));
+    auto x = at::empty({0}, dtype_);
+    WeightStream weights(helper_, fetches_);
+    for (const auto& stage : placed_.stages) {
+      check_interrupt();
+      name_failures(stage.device.str(), [&] { run(stage, weights, tensors, x); });
+    }
+    return scores_of(x, tensors.tensors(), static_cast<int64_t>(batch.pooled.size()));
+  }
+
+  int64_t bytes() const override { return placed_.bytes; }
+  at::ScalarType dtype() const override { return dtype_; }
+
+ private:
+  static void run(const PlacedStage& stage, WeightStream& weights, DeviceBatch& tensors, at::Tensor& x) {
+    const c10::DeviceGuard guard(stage.device);
+    x = x.to(stage.device);
+    const auto& local = tensors.on(stage.device);
+    if (stage.resident) {
+      auto module = *stage.resident;
+      x = module.forward({std::move(x), local}).toTensor();
+    } else {
+      auto module = stage.bind(weights.take());
+      x = module.forward({std::move(x), local}).toTensor();
+      // The weights are dropped here, and two stages' are all that there is room for.
+      wait_for(stage.device);
+    }
+    tensors.adopt(stage.device);
+    if (stage.release) stage.release();
+  }
+
+  static BatchScores scores_of(const at::Tensor& x, const BatchTensors& tensors, int64_t rows) {
     BatchScores scores;
     scores.scores = to_floats(x, rows, "score");
     scores.labels = x.size(1);
@@ -54,25 +92,21 @@ class BuiltinProgram : public Program {
     return scores;
   }
 
-  int64_t bytes() const override { return built_.bytes; }
-  at::ScalarType dtype() const override { return dtype_; }
-
- private:
-  OpLibrary library_;
-  BuiltStages built_;
-  at::ScalarType dtype_;
-  c10::Device device_;
+  PlacedStages placed_;
+  std::vector<std::shared_ptr<const WeightStream::Fetch>> fetches_;
+  const at::ScalarType dtype_;
+  EngineThread& helper_;
 };
 
 }  // namespace
 
-std::unique_ptr<Program> load_builtin_program(const ProgramSpec& spec, const Checkpoint& checkpoint,
-                                              at::ScalarType dtype, c10::Device device,
+std::unique_ptr<Program> load_builtin_program(const ProgramSpec& spec,
+                                              const std::shared_ptr<const Checkpoint>& checkpoint,
+                                              at::ScalarType dtype, const DeviceMap& map,
                                               const Progress& progress) {
   if (spec.stages.empty()) throw Error("ERR_MODEL_CONFIG", "The program has no stages.");
-  OpLibrary library(ops_for(device, dtype), spec.reference);
-  auto built = build_stages(spec, checkpoint, dtype, device, library, progress);
-  return std::make_unique<BuiltinProgram>(std::move(library), std::move(built), dtype, device);
+  return std::make_unique<BuiltinProgram>(place_stages(spec, checkpoint, dtype, map, progress), dtype,
+                                          map.execution_device());
 }
 
 }  // namespace reward_model_score

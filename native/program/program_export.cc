@@ -5,7 +5,8 @@
 #include <unordered_map>
 
 #include "error.h"
-#include "program/stage_builder.h"
+#include "program/stage_attributes.h"
+#include "weights/weight_reader.h"
 
 namespace reward_model_score {
 namespace {
@@ -37,7 +38,6 @@ constexpr char kPack[] = R"(def forward(self, input_ids: Tensor, attention_mask:
         "gates": gates,
         "keep": torch.cat([pooled, gates])
     }
-    x = torch.empty([0], device=input_ids.device)
 )";
 
 // Modules named as in the checkpoint: "model.layers.0" is a child of a child.
@@ -81,6 +81,28 @@ class ModuleTree {
   std::unordered_map<std::string, torch::jit::Module> containers_;
 };
 
+void check_weights(const ProgramSpec& spec, const WeightReader& reader) {
+  for (const auto& stage : spec.stages) {
+    for_each_weight(stage, [&](const WeightSpec& weight) { reader.check(weight); });
+  }
+}
+
+std::vector<StageAttribute> attributes_of(const StageSpec& stage, const WeightReader& reader,
+                                          const OpLibrary& library) {
+  auto attributes = constants_of(stage.module);
+  auto weights = declare_weights(stage, library);
+  auto values = load_weights(stage, library, [&](const WeightSpec& spec) -> c10::IValue {
+    const auto weight = reader.read(spec);
+    if (spec.kind == WeightSpec::Kind::kLinear) return library.weight(weight.tensor, weight.bias);
+    return weight.tensor;
+  });
+  for (size_t i = 0; i < weights.size(); ++i) {
+    weights[i].value = std::move(values[i]);
+    attributes.push_back(std::move(weights[i]));
+  }
+  return attributes;
+}
+
 void save(const torch::jit::Module& module, const std::string& output,
           const std::map<std::string, std::string>& extra_files) {
   const std::filesystem::path target(output);
@@ -105,13 +127,23 @@ void save(const torch::jit::Module& module, const std::string& output,
 void export_program(const ProgramSpec& spec, const ModuleSource& pooling, const Checkpoint& checkpoint,
                     at::ScalarType dtype, const std::string& output, const Progress& progress) {
   const OpLibrary library(OpSet::kReference, spec.reference);
-  const auto built = build_stages(spec, checkpoint, dtype, at::kCPU, library, progress);
+  const WeightReader reader(checkpoint, dtype);
+  check_weights(spec, reader);
   ModuleTree tree(library);
   StageCompiler compiler(library);
-  tree.add("pooling", compiler.compile("pooling", pooling.source, constants_of(pooling)));
+  const auto compile = [&](const std::string& name, const std::string& source,
+                           const std::vector<StageAttribute>& attributes) {
+    return tree.add(name, compiler.compile(name, source, attributes).make(attributes));
+  };
+  compile("pooling", pooling.source, constants_of(pooling));
   std::string source = kPack;
-  for (const auto& stage : built.stages) {
-    source += "    x = " + tree.add(stage.name, stage.module) + ".forward(x, batch)\n";
+  // The number that TorchScript knows the type by.
+  source += "    x = torch.empty([0], dtype=" + std::to_string(static_cast<int>(dtype)) +
+            ", device=input_ids.device)\n";
+  for (const auto& stage : spec.stages) {
+    progress(0);
+    source += "    x = " + compile(stage.name, stage.module.source, attributes_of(stage, reader, library)) +
+              ".forward(x, batch)\n";
   }
   source += "    return x.masked_fill(missing.unsqueeze(1), float(\"nan\"))\n";
   tree.root().define(source, library.resolver());

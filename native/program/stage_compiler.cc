@@ -17,10 +17,12 @@ std::string signature_of(const std::string& source, const std::vector<StageAttri
 
 }  // namespace
 
-c10::ClassTypePtr StageCompiler::class_for(const std::string& name, const std::string& source,
-                                           const std::vector<StageAttribute>& attributes) {
+StageClass StageCompiler::compile(const std::string& name, const std::string& source,
+                                  const std::vector<StageAttribute>& attributes) {
   const auto signature = signature_of(source, attributes);
-  if (const auto found = classes_.find(signature); found != classes_.end()) return found->second;
+  if (const auto found = classes_.find(signature); found != classes_.end()) {
+    return {library_.unit(), found->second};
+  }
 
   const auto qualified = library_.unit()->mangle(c10::QualifiedName("__torch__.reward_model_score.Stage"));
   auto type = c10::ClassType::create(qualified, library_.unit(), /*is_module=*/true);
@@ -36,12 +38,11 @@ c10::ClassTypePtr StageCompiler::class_for(const std::string& name, const std::s
     throw Error("ERR_MODEL_CONFIG", "The program's stage " + name + " has no method named forward.");
   }
   classes_.emplace(signature, type);
-  return type;
+  return {library_.unit(), type};
 }
 
-torch::jit::Module StageCompiler::compile(const std::string& name, const std::string& source,
-                                          const std::vector<StageAttribute>& attributes) {
-  torch::jit::Module module(library_.unit(), class_for(name, source, attributes));
+torch::jit::Module StageClass::make(const std::vector<StageAttribute>& attributes) const {
+  torch::jit::Module module(unit_, type_);
   for (const auto& attribute : attributes) module.setattr(attribute.name, attribute.value);
   return module;
 }

@@ -1,10 +1,11 @@
 # What all decoder families share. A class is one stage: its attributes and weights come from lib/architectures.
 
 
-# Looks the tokens up: x is ignored, returns [N, hidden] in the model's dtype. Gemma scales by sqrt(hidden).
+# Looks the tokens up: x is empty and has the model's dtype, returns [N, hidden] in it. The table may be in another one,
+# that of its file. Gemma scales by sqrt(hidden).
 class Embedding:
     def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
-        x = torch.embedding(self.weight, batch["ids"])
+        x = torch.embedding(self.weight, batch["ids"]).to(x.dtype)
         if self.scale != 1.0:
             x = x * self.scale
         return x

@@ -69,6 +69,8 @@ void MappedFile::release(const void* begin, size_t length) const {
   VirtualUnlock(const_cast<void*>(begin), length);
 }
 
+void MappedFile::expect_scattered_reads(const void* /*begin*/, size_t /*length*/) const {}
+
 #else
 
 MappedFile::MappedFile(const std::string& path) : path_(path) {
@@ -95,12 +97,19 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) munmap(const_cast<char*>(data_), size_);
 }
 
-void MappedFile::release(const void* begin, size_t length) const {
+void MappedFile::release(const void* begin, size_t length) const { advise(begin, length, MADV_DONTNEED); }
+
+void MappedFile::expect_scattered_reads(const void* begin, size_t length) const {
+  advise(begin, length, MADV_RANDOM);
+}
+
+// About the whole pages among the bytes.
+void MappedFile::advise(const void* begin, size_t length, int advice) const {
   if (!contains(begin)) return;
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   const auto first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
   const auto last = (reinterpret_cast<uintptr_t>(begin) + length) / page * page;
-  if (last > first) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  if (last > first) madvise(reinterpret_cast<void*>(first), last - first, advice);
 }
 
 #endif

@@ -22,6 +22,8 @@ class MappedFile {
   // checkpoint does not hold it in memory beside the model. Reading them again is allowed and costs a read.
   // Memory that is not the file's is left alone.
   void release(const void* begin, size_t length) const;
+  // A few of the bytes at `begin` will be read at a time, here and there: reading ahead would be in vain.
+  void expect_scattered_reads(const void* begin, size_t length) const;
 
  private:
   bool contains(const void* address) const;
@@ -31,6 +33,8 @@ class MappedFile {
   size_t size_ = 0;
 #ifdef _WIN32
   void* mapping_ = nullptr;
+#else
+  void advise(const void* begin, size_t length, int advice) const;
 #endif
 };
 

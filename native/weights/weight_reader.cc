@@ -185,4 +185,15 @@ void WeightReader::lend(const WeightSpec& spec, const std::function<void(const W
   use({whole, assemble_bias(spec)});
 }
 
+std::optional<at::Tensor> WeightReader::map(const WeightSpec& spec) const {
+  const auto& tensor = stored(spec.parts[0]);
+  if (spec.parts.size() != 1 || !is_aligned(tensor.data)) return std::nullopt;
+  checkpoint_.file(tensor).expect_scattered_reads(tensor.data.const_data_ptr(), tensor.data.nbytes());
+  return apply(spec.parts[0], tensor.data);
+}
+
+void WeightReader::release(const WeightSpec& spec) const {
+  for (const auto& part : spec.parts) release(stored(part));
+}
+
 }  // namespace reward_model_score

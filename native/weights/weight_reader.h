@@ -28,7 +28,7 @@ struct WeightPart {
 
 // See WeightSpec in lib/native/binding.ts.
 struct WeightSpec {
-  enum class Kind { kLinear, kDense };
+  enum class Kind { kLinear, kDense, kTable };
   Kind kind = Kind::kDense;
   bool model_dtype = false;  // else float32
   std::vector<WeightPart> parts;
@@ -56,6 +56,12 @@ class WeightReader {
   // For a caller that makes its own copy, such as a packed one: hands out the mapped file itself where that
   // holds the weight as it is, else memory that the next call reuses. Valid only while `use` runs.
   void lend(const WeightSpec& spec, const std::function<void(const Weight&)>& use);
+
+  // The weight as the mapped file holds it, in the file's own type, for a caller that reads a few rows at a
+  // time; nothing if the file does not hold it in one piece.
+  std::optional<at::Tensor> map(const WeightSpec& spec) const;
+  // What was read of a mapped weight is not needed any more.
+  void release(const WeightSpec& spec) const;
 
  private:
   at::ScalarType dtype_of(const WeightSpec& spec) const {
