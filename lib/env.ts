@@ -29,6 +29,26 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
   };
 }
 
+/** The variables of CUDA and of launchers such as torchrun. */
+export interface DeviceEnvironment {
+  /** `LOCAL_RANK`: the index of this process on its host, where a launcher started several. */
+  localRank: number | undefined;
+  /** `CUDA_VISIBLE_DEVICES`: which GPUs this process sees, by the names that CUDA gives them. */
+  cudaVisibleDevices: string[] | undefined;
+}
+
+export function readDeviceEnvironment(env: NodeJS.ProcessEnv = process.env): DeviceEnvironment {
+  const rank = env.LOCAL_RANK?.trim();
+  if (rank && !/^\d+$/.test(rank)) {
+    const message = `LOCAL_RANK is "${env.LOCAL_RANK}"; use a whole number from 0 on, or unset it.`;
+    throw new RewardModelScoreError("ERR_INVALID_OPTION", message, { option: "LOCAL_RANK" });
+  }
+  return {
+    localRank: rank ? Number(rank) : undefined,
+    cudaVisibleDevices: env.CUDA_VISIBLE_DEVICES?.split(",").map((name) => name.trim()),
+  };
+}
+
 /** The variables of Python's `huggingface_hub`, with its names, defaults and spelling of truth. */
 export interface HubEnvironment {
   /** `HF_ENDPOINT`, without a slash at the end. */

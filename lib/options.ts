@@ -1,4 +1,6 @@
 import * as v from "valibot";
+import { readPlacement } from "./device-map/request.js";
+import { readDeviceEnvironment } from "./env.js";
 import { RewardModelScoreError } from "./errors.js";
 import { DEMO_MODEL } from "./model/demo.js";
 
@@ -21,10 +23,29 @@ export interface RewardModelScoreOptions {
   torchDtype?: "auto" | "float32" | "bfloat16" | "float16";
   /** Allow a TorchScript archive that was fetched from the Hub to run. Default `false`; local files are your own. */
   trustRemoteCode?: boolean;
-  /** `null` (default) and `"cpu"`: the CPU. */
+  /**
+   * Where the model's modules go, in all forms of `from_pretrained`: a device (`"cpu"`, `"cuda"`, `"cuda:1"`, an index),
+   * a mode that plans (`"auto"`, `"balanced"`, `"balanced_low_0"`, `"sequential"`), or an object from module names to
+   * devices and `"disk"`. Default `null`: the CPU.
+   */
   deviceMap?: string | number | Record<string, string | number> | null;
-  /** Limits for a `deviceMap` that is planned: `{ 0: "10GiB", cpu: "30GiB" }`. */
+  /**
+   * Limits that a map is planned with: `{ 0: "10GiB", cpu: "30GiB" }`. Without a `deviceMap` they mean `"auto"`; a
+   * device that is left out is not used, and what has no room stays on the disk.
+   */
   maxMemory?: Record<string, string | number>;
+  /**
+   * The whole model on each of several devices, which share the rows: as many accelerators, those with these names or
+   * indexes, or `"auto"`: all that have room for it. Not together with `deviceMap`. No counterpart in Python.
+   */
+  replicas?: "auto" | number | (string | number)[];
+  /**
+   * GPUs that may be used, by their indexes among those that this process sees. `"auto"`: as few as hold the model, of
+   * those that no other step on this host uses. Default: `"auto"` for `deviceMap: "cuda"`, else all.
+   */
+  cudaDevices?: "auto" | number[];
+  /** Neither look at what other steps on this host use, nor tell them. Default `false`. */
+  disableCudaDevicePlacement?: boolean;
   /** Hub token. Default: `HF_TOKEN`, else the token file of the Hugging Face client. */
   token?: string;
   /** Cut texts longer than `maxLength`. Default `false`. */
@@ -87,6 +108,20 @@ const schema = v.strictObject({
     null,
   ),
   maxMemory: v.optional(v.record(v.string(), v.union([v.string(), v.number()]))),
+  replicas: v.optional(
+    v.union([
+      v.literal("auto"),
+      positiveInteger,
+      v.pipe(v.array(v.union([v.string(), v.number()])), v.minLength(1)),
+    ]),
+  ),
+  cudaDevices: v.optional(
+    v.union([
+      v.literal("auto"),
+      v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))), v.minLength(1)),
+    ]),
+  ),
+  disableCudaDevicePlacement: v.optional(v.boolean(), false),
   token: v.optional(v.string()),
   truncation: v.optional(v.boolean(), false),
   maxLength: v.optional(v.nullable(positiveInteger), null),
@@ -126,7 +161,7 @@ export function resolveOptions(options: RewardModelScoreOptions): ResolvedOption
       { option: "maxLength" },
     );
   }
-  requireSupportedDevice(resolved);
+  readPlacement(resolved, readDeviceEnvironment().localRank);
   return resolved;
 }
 
@@ -136,16 +171,4 @@ function describeIssue(option: string, issue: v.BaseIssue<unknown>): string {
     return `There is no option "${option}". Options: ${names}.`;
   }
   return `Option ${option}: expected ${issue.expected ?? "another value"} but received ${issue.received}.`;
-}
-
-function requireSupportedDevice({ deviceMap, maxMemory }: ResolvedOptions): void {
-  const values = deviceMap !== null && typeof deviceMap === "object" ? Object.values(deviceMap) : [deviceMap];
-  if (values.every((value) => value === null || value === "cpu") && maxMemory === undefined) return;
-  const option = maxMemory === undefined ? "deviceMap" : "maxMemory";
-  throw new RewardModelScoreError(
-    "ERR_NOT_SUPPORTED",
-    `${option} ${JSON.stringify(maxMemory ?? deviceMap)}: this version computes on the CPU only. ` +
-      `Leave ${option} out, or set deviceMap to "cpu".`,
-    { feature: option },
-  );
 }

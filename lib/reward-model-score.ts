@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import type { DeviceMap } from "./device-map/infer.js";
 import { RewardModelScoreError, type RowProblem } from "./errors.js";
 import { openModel, type LoadProgress } from "./model/open-model.js";
 import { resolveOptions, type ResolvedOptions, type RewardModelScoreOptions } from "./options.js";
@@ -8,6 +9,7 @@ import type { Row } from "./rows/types.js";
 import { withScore } from "./rows/write.js";
 import { isFailed, type Failed, type Outcome, type Score } from "./scoring/outcome.js";
 import { prepareWindow, type PreparedWindow } from "./scoring/prepare.js";
+import type { ReplicaState } from "./scoring/replicas.js";
 import { Scorer, type ScoringProgress } from "./scoring/scorer.js";
 import { prefetch, readWindows } from "./scoring/windows.js";
 
@@ -60,6 +62,19 @@ export class RewardModelScore implements AsyncDisposable {
       throw error;
     });
     return this.#loading;
+  }
+
+  /**
+   * Which module is where, in the words of transformers: module name → index of an accelerator, `"cpu"` or `"disk"`; a
+   * name covers everything below it. With replicas it is that of the first one. Undefined until the model is loaded.
+   */
+  get deviceMap(): DeviceMap | undefined {
+    return this.#scorer?.model.deviceMap;
+  }
+
+  /** The copies of the model, with what each has done and whether its device has failed; none until it is loaded. */
+  get replicas(): ReplicaState[] {
+    return this.#scorer?.model.native.states ?? [];
   }
 
   async #open(signal: AbortSignal | undefined, onProgress: LoadOptions["onProgress"]): Promise<void> {

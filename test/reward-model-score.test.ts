@@ -222,11 +222,6 @@ describe("options", () => {
     expect(construct).toThrow(new RegExp(option));
   });
 
-  it("says that a device map is not there yet", () => {
-    const construct = () => new RewardModelScore({ model, deviceMap: "auto" });
-    expect(construct).toThrow(expect.objectContaining({ code: "ERR_NOT_SUPPORTED" }));
-  });
-
   it("reads and writes mapped columns", async () => {
     await using step = new RewardModelScore({
       model,

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { cacheCommand } from "./commands/cache.js";
+import { deviceMapCommand } from "./commands/device-map.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { downloadCommand } from "./commands/download.js";
 import { exportCommand } from "./commands/export.js";
@@ -19,7 +20,8 @@ const program = new Command("reward-model-score")
   .addCommand(doctorCommand())
   .addCommand(downloadCommand())
   .addCommand(cacheCommand())
-  .addCommand(exportCommand());
+  .addCommand(exportCommand())
+  .addCommand(deviceMapCommand());
 inheritSettings(program);
 
 // A reader that has seen enough, as in "… | head", is no error.

@@ -1,12 +1,14 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { RewardModelScoreOptions } from "../options.js";
+import { addDeviceOptions } from "./device-options.js";
+import { parsePairs, parsePositive } from "./parse.js";
 
 /** The options of `RewardModelScore`, as commander hands them over. */
 export type ModelFlags = Omit<RewardModelScoreOptions, "chatTemplate"> & { chatTemplate?: string };
 
 /** Adds the options of `RewardModelScore` under their own names; those for `process` alone have no meaning here. */
 export function addModelOptions(command: Command): Command {
-  return command
+  command
     .requiredOption("--model <model>", "Hub repository, directory, TorchScript archive (….pt), or demo")
     .option("--revision <revision>", "branch, tag or commit (default: main)")
     .addOption(
@@ -17,9 +19,8 @@ export function addModelOptions(command: Command): Command {
         "float16",
       ]),
     )
-    .option("--trust-remote-code", "allow running a TorchScript archive that comes from the Hub")
-    .option("--device-map <map>", 'device, mode, or JSON like {"": "cpu"}', parseDeviceMap)
-    .option("--max-memory <limits>", 'limits of a device map, JSON like {"cpu": "30GiB"}', parseJsonObject)
+    .option("--trust-remote-code", "allow running a TorchScript archive that comes from the Hub");
+  return addDeviceOptions(command)
     .option("--token <token>", "Hub token (default: HF_TOKEN, else the Hugging Face client's token file)")
     .option("--truncation", "cut texts that are longer than --max-length")
     .option("--max-length <tokens>", "most tokens of a text; only with --truncation", parsePositive)
@@ -51,38 +52,4 @@ export function addModelOptions(command: Command): Command {
     .option("--cache-dir <directory>", "folder of the Hub cache")
     .option("--local-files-only", "use only what is in the Hub cache")
     .option("--libtorch <directory>", "folder of libtorch (default: searched, see doctor)");
-}
-
-function parsePositive(value: string): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number) || number < 1)
-    throw new InvalidArgumentError("Use a whole number from 1 on.");
-  return number;
-}
-
-function parsePairs(value: string, previous: Record<string, string> = {}): Record<string, string> {
-  const pairs = value.split(",").map((pair): [string, string] => {
-    const at = pair.indexOf("=");
-    if (at < 1 || at === pair.length - 1)
-      throw new InvalidArgumentError(`"${pair}" is not like name=column.`);
-    return [pair.slice(0, at), pair.slice(at + 1)];
-  });
-  return { ...previous, ...Object.fromEntries(pairs) };
-}
-
-function parseDeviceMap(value: string): NonNullable<RewardModelScoreOptions["deviceMap"]> {
-  if (value.startsWith("{")) return parseJsonObject(value);
-  return /^\d+$/.test(value) ? Number(value) : value;
-}
-
-function parseJsonObject(value: string): Record<string, string | number> {
-  try {
-    const parsed: unknown = JSON.parse(value);
-    if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) {
-      return parsed as Record<string, string | number>;
-    }
-  } catch {
-    // Told below.
-  }
-  throw new InvalidArgumentError("It is not a JSON object.");
 }

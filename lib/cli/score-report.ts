@@ -19,9 +19,9 @@ export class ScoreReport {
     if (progress.phase === "weights") {
       this.#progress.update(progress.fraction, () => "loading the model");
     } else if (progress.phase === "unused") {
-      process.stderr.write(
-        `Tensors of the checkpoint that scoring does not use: ${progress.tensors.join(", ")}\n`,
-      );
+      this.#tell(`Tensors of the checkpoint that scoring does not use: ${progress.tensors.join(", ")}`);
+    } else if (progress.phase === "warning") {
+      this.#tell(`Warning: ${progress.message}`);
     } else {
       const { loaded, total } = progress;
       this.#progress.update(
@@ -42,10 +42,7 @@ export class ScoreReport {
 
   row({ line, fraction }: InputRow, error: string | undefined): void {
     this.#rows++;
-    if (error !== undefined && ++this.failed <= ERRORS_SHOWN) {
-      this.#progress.stop();
-      process.stderr.write(`line ${line}: ${error}\n`);
-    }
+    if (error !== undefined && ++this.failed <= ERRORS_SHOWN) this.#tell(`line ${line}: ${error}`);
     this.#progress.update(fraction, () => {
       const left = fraction ? this.#seconds() * (1 / fraction - 1) : undefined;
       return `${this.#speed()}${left === undefined ? "" : `, ${formatDuration(left)} left`}`;
@@ -68,6 +65,11 @@ export class ScoreReport {
       lines.push(`Without a score, with an error instead: ${rows(this.failed)}${shown}`);
     }
     process.stderr.write(`${lines.join("\n")}\n`);
+  }
+
+  #tell(line: string): void {
+    this.#progress.stop();
+    process.stderr.write(`${line}\n`);
   }
 
   #speed(): string {

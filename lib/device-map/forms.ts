@@ -3,44 +3,48 @@ import { RewardModelScoreError } from "../errors.js";
 export const MODES = ["auto", "balanced", "balanced_low_0", "sequential"] as const;
 export type Mode = (typeof MODES)[number];
 
+/** Module name → device, as it was given. A name covers everything below it, "" the whole model. */
+export type GivenMap = Record<string, string | number>;
+
 /** What `deviceMap` asks for: a plan to be made, or a map that was given. Devices of a given map stay as written. */
-export type DeviceRequest = { mode: Mode } | { map: Record<string, string | number> };
+export type DeviceRequest = { mode: Mode } | { map: GivenMap };
 
 /**
  * Reads every form of `deviceMap` that transformers takes.
  *
- * @param localRank what `"cuda"` means: the `LOCAL_RANK` of the process
+ * @param localRank `LOCAL_RANK` of the process: where a launcher set it, `"cuda"` means that device, else any
  * @throws ERR_INVALID_OPTION
  */
 export function readDeviceMap(
-  deviceMap: string | number | Record<string, string | number> | null,
-  localRank = 0,
+  deviceMap: string | number | GivenMap | null,
+  localRank: number | undefined,
 ): DeviceRequest {
   if (deviceMap === null) return { map: { "": "cpu" } };
   if (typeof deviceMap === "object") {
-    for (const device of Object.values(deviceMap)) requireDevice(device, deviceMap);
+    for (const device of Object.values(deviceMap)) requireDevice(device, "deviceMap", deviceMap);
     return { map: deviceMap };
   }
   if (typeof deviceMap === "string" && (MODES as readonly string[]).includes(deviceMap))
     return { mode: deviceMap as Mode };
-  requireDevice(deviceMap, deviceMap);
-  return { map: { "": deviceMap === "cuda" ? `cuda:${localRank}` : deviceMap } };
+  requireDevice(deviceMap, "deviceMap", deviceMap);
+  const isRanked = deviceMap === "cuda" && localRank !== undefined;
+  return { map: { "": isRanked ? `cuda:${localRank}` : deviceMap } };
 }
 
-function requireDevice(device: string | number, given: unknown): void {
-  if (
+/** @throws ERR_INVALID_OPTION for what is no device, or no index of one */
+export function requireDevice(device: string | number, option: string, given: unknown): void {
+  const known =
     typeof device === "number"
       ? Number.isInteger(device) && device >= 0
-      : /^(cpu|disk|mps|cuda(:\d+)?)$/.test(device)
-  ) {
-    return;
-  }
+      : /^(cpu|disk|mps|cuda(:\d+)?)$/.test(device);
+  if (known) return;
   const words = typeof device === "number" ? "a negative or fractional index" : "no device";
   throw new RewardModelScoreError(
     "ERR_INVALID_OPTION",
-    `deviceMap ${JSON.stringify(given)}: ${JSON.stringify(device)} is ${words}. Use "cpu", "cuda", "cuda:0", an index, ` +
-      `${MODES.map((mode) => `"${mode}"`).join(", ")}, or an object from module names to "cpu", "disk" or an accelerator.`,
-    { option: "deviceMap" },
+    `${option} ${JSON.stringify(given)}: ${JSON.stringify(device)} is ${words}. Devices are "cpu", "disk", "cuda", ` +
+      `"cuda:0", … and indexes of accelerators. deviceMap is one of them, a mode ` +
+      `(${MODES.map((mode) => `"${mode}"`).join(", ")}), or an object from module names to devices.`,
+    { option },
   );
 }
 

@@ -1,4 +1,4 @@
-import type { Device, Limits } from "./limits.js";
+import { isAccelerator, type Device, type Limits } from "./limits.js";
 import { sizeOf, type ModuleNode } from "./module-tree.js";
 
 /** Module or tensor name → device; a name covers everything below it, "" the whole model. */
@@ -45,7 +45,7 @@ export function inferDeviceMap(
 ): InferredMap {
   const devices = [...limits.keys()];
   if (!devices.includes("disk")) devices.push("disk");
-  const accelerators = devices.filter((device) => device !== "cpu" && device !== "disk");
+  const accelerators = devices.filter(isAccelerator);
   const reserving = accelerators.includes("mps") ? ["mps"] : [...accelerators.slice(0, 1), "cpu"];
 
   let queue = unitsOf(root, "", true);

@@ -5,6 +5,11 @@ import { directTensorBytes, sizeOf, type ModuleNode, walkModules } from "./modul
 /** An accelerator's index, or one of the other places for weights. */
 export type Device = number | "mps" | "cpu" | "disk";
 
+/** True for what computes by itself; "cpu" and "disk" hold weights that an accelerator may compute with. */
+export function isAccelerator(device: string | number): boolean {
+  return device !== "cpu" && device !== "disk";
+}
+
 /** Bytes per device in the order in which devices are filled. May hold fractions, as a share of a size is one. */
 export type Limits = Map<Device, number>;
 
@@ -49,7 +54,7 @@ export interface BalanceOptions {
  */
 export function balanceLimits(root: ModuleNode, limits: Limits, options: BalanceOptions): Limits {
   const balanced: Limits = new Map(limits);
-  const counted = [...limits].filter(([device, limit]) => device !== "cpu" && device !== "disk" && limit > 0);
+  const counted = [...limits].filter(([device, limit]) => isAccelerator(device) && limit > 0);
   if (counted.length === 0) return balanced;
   const lowZero = options.lowZero && counted.length > 1;
   const indexes = counted.map(([device]) => device).filter((device) => typeof device === "number");

@@ -31,6 +31,15 @@ export function directTensorBytes(module: ModuleNode): number | undefined {
   return tensors.length === 0 ? undefined : tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
 }
 
+/** Bytes of every tensor under its full name. */
+export function tensorSizes(module: ModuleNode, prefix = ""): Map<string, number> {
+  const own = [...module.parameters, ...module.buffers].map(
+    ({ name, bytes }) => [`${prefix}${name}`, bytes] as const,
+  );
+  const below = module.children.flatMap((child) => [...tensorSizes(child, `${prefix}${child.name}.`)]);
+  return new Map([...own, ...below]);
+}
+
 /** The module and all below it, parents first. */
 export function* walkModules(module: ModuleNode): Generator<ModuleNode> {
   yield module;

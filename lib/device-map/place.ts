@@ -2,10 +2,8 @@ import { RewardModelScoreError } from "../errors.js";
 import type { StageSpec } from "../native/binding.js";
 import { isBlock, modulePath, stageModule, stageTensors } from "./checkpoint-tree.js";
 import type { FindDevice } from "./devices.js";
-import { expandDeviceMap, requireCoverage } from "./forms.js";
-
-/** Module name → device, as it was given or planned. */
-export type GivenMap = Record<string, string | number>;
+import { expandDeviceMap, requireCoverage, type GivenMap } from "./forms.js";
+import { isAccelerator } from "./limits.js";
 
 /** Where a program's stages go, in the words of the engine. */
 export interface Placement {
@@ -31,7 +29,7 @@ export function placeStages(stages: readonly StageSpec[], map: GivenMap, find: F
   requireCoverage(uncovered.filter((name) => !modules.includes(name)));
 
   const placed: Record<string, string> = {};
-  const accelerators = [...devices.values()].filter((device) => device !== "cpu" && device !== "disk");
+  const accelerators = [...devices.values()].filter(isAccelerator);
   const executionDevice = accelerators.toSorted(byOrdinal)[0] ?? "cpu";
   for (const stage of stages) {
     const own = stageTensors(stage).map((tensor) => devices.get(modulePath(tensor))!);
@@ -55,7 +53,7 @@ function oneDevice(stage: StageSpec, devices: readonly string[]): string {
 
 /** What has no weights needs no room, so it is never offloaded. */
 function computedOn(device: string | undefined, executionDevice: string): string {
-  return device === undefined || device === "cpu" || device === "disk" ? executionDevice : device;
+  return device === undefined || !isAccelerator(device) ? executionDevice : device;
 }
 
 function byOrdinal(a: string, b: string): number {

@@ -1,9 +1,9 @@
 import { listFiles, modelInfo } from "@huggingface/hub";
 import { RewardModelScoreError } from "../errors.js";
 import { networkFailure, type HubConnection } from "./connection.js";
-import { afterRetries, errorFromResponse, publicUrl } from "./errors.js";
+import { errorFromResponse, publicUrl, throwAfterRetries } from "./errors.js";
 import { isCommit, isObjectId, isRelativeName } from "./names.js";
-import { backOff, givesUp, TransientError, type RetryPolicy } from "./retry.js";
+import { retrying, type RetryPolicy } from "./retry.js";
 
 /** A file of a repository at a commit. */
 export interface RepositoryFile {
@@ -87,15 +87,9 @@ export class HubApi {
     return async (input, init) => {
       const url = input instanceof Request ? input.url : String(input);
       const { policy, signal } = this.options;
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          return await this.#attempt(url, init, revision);
-        } catch (error) {
-          if (!(error instanceof TransientError)) throw error;
-          if (givesUp(policy, attempt, error)) throw afterRetries(error);
-          await backOff(policy, attempt, error, signal);
-        }
-      }
+      return await retrying(() => this.#attempt(url, init, revision), policy, signal).catch(
+        throwAfterRetries,
+      );
     };
   }
 

@@ -96,6 +96,11 @@ export function afterRetries(error: TransientError): RewardModelScoreError {
   );
 }
 
+/** For what `retrying` throws. */
+export function throwAfterRetries(error: unknown): never {
+  throw error instanceof TransientError ? afterRetries(error) : error;
+}
+
 /** Failures of the file system as this package's errors; anything else stays what it is. */
 export function storageError(error: unknown, path: string): unknown {
   const { code, syscall, message } = error as NodeJS.ErrnoException;

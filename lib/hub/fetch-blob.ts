@@ -5,7 +5,7 @@ import type { RepositoryFile } from "./api.js";
 import type { RepositoryCache } from "./cache.js";
 import { afterRetries, storageError } from "./errors.js";
 import type { FileHash, Hasher } from "./hasher.js";
-import { FileLock } from "./lock.js";
+import { FileLock } from "../io/file-lock.js";
 import { PartialFile, type Interval } from "./partial-file.js";
 import type { ProgressCounter } from "./progress.js";
 import { backOff, givesUp, TransientError, type RetryPolicy } from "./retry.js";

@@ -48,9 +48,6 @@ export interface ResolvedModel {
   staleBecause?: RewardModelScoreError;
 }
 
-/** Bytes a second below which a connection counts as stalled. */
-const MIN_SPEED = 1024;
-
 /** Finds a model's files: in the cache, else on the Hub, from where only what loading needs is fetched. */
 export async function resolveModel(
   options: ResolveModelOptions,
@@ -143,7 +140,6 @@ class SnapshotDownload {
           path,
           size,
           idleTimeout: env.downloadTimeout,
-          minSpeed: MIN_SPEED,
         }),
       signal,
     };

@@ -47,6 +47,23 @@ export async function backOff(
   }
 }
 
+/** Does something until it succeeds, fails for good, or patience is over: then it is the last failure that is thrown. */
+export async function retrying<T>(
+  attempt: () => Promise<T>,
+  policy: RetryPolicy,
+  signal?: AbortSignal,
+): Promise<T> {
+  for (let count = 1; ; count += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error;
+      if (givesUp(policy, count, error)) throw error;
+      await backOff(policy, count, error, signal);
+    }
+  }
+}
+
 export function givesUp(policy: RetryPolicy, attempt: number, error: TransientError): boolean {
   return attempt >= policy.attempts || (error.retryAfter ?? 0) > policy.maxRetryAfter;
 }

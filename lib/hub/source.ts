@@ -13,9 +13,10 @@ export interface SourceOptions {
   path: string;
   size: number;
   idleTimeout: number;
-  /** Bytes per second below which a connection counts as stalled. */
-  minSpeed: number;
 }
+
+/** Bytes a second below which a connection counts as stalled. */
+const MIN_SPEED = 1024;
 
 /**
  * Where the bytes of one file come from. The Hub redirects large files to a signed address on another host; it is kept
@@ -29,7 +30,7 @@ export class Source {
   /** Sends one request and yields the bytes of the range. Throws TransientError for what may pass. */
   async *read(range: Interval, etag: string | undefined, signal: AbortSignal): AsyncGenerator<Buffer, void> {
     const response = await this.#open(range, etag, signal);
-    const { idleTimeout, minSpeed } = this.options;
+    const { idleTimeout } = this.options;
     const window = 3 * idleTimeout;
     let left = range.end - range.start;
     let [windowStart, windowBytes] = [Date.now(), 0];
@@ -43,8 +44,8 @@ export class Source {
         windowBytes += wanted.length;
         const elapsed = Date.now() - windowStart;
         if (elapsed > window) {
-          if (windowBytes / (elapsed / 1000) < minSpeed) {
-            throw new TransientError(`slower than ${minSpeed} bytes a second`, response.url);
+          if (windowBytes / (elapsed / 1000) < MIN_SPEED) {
+            throw new TransientError(`slower than ${MIN_SPEED} bytes a second`, response.url);
           }
           [windowStart, windowBytes] = [Date.now(), 0];
         }

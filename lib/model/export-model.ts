@@ -41,7 +41,7 @@ export async function exportModel(
     const pooling = poolingProgram(poolingRule(architecture.pooling, options.pooling), idsOf);
     open.signal?.throwIfAborted();
     const spec = { ...architecture.spec, extraFiles: await extraFiles(files.directory, options) };
-    const dtype = computeDtype(options.torchDtype, architecture.dtype);
+    const dtype = computeDtype(options.torchDtype, architecture.dtype, "cpu");
     await binding.exportProgram(spec, { checkpoint, dtype, output: partial, pooling });
     await rename(partial, path);
   } catch (error) {

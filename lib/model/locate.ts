@@ -122,17 +122,16 @@ export async function readJson(path: string): Promise<unknown> {
       { cause },
     );
   }
+  return parseJson(text, path);
+}
+
+/** @throws ERR_MODEL_CONFIG */
+export function parseJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new RewardModelScoreError(
-      "ERR_MODEL_CONFIG",
-      `${path} is not JSON: ${(cause as Error).message}`,
-      { path },
-      {
-        cause,
-      },
-    );
+    const message = `${path} is not JSON: ${(cause as Error).message}`;
+    throw new RewardModelScoreError("ERR_MODEL_CONFIG", message, { path }, { cause });
   }
 }
 

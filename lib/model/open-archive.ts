@@ -1,35 +1,63 @@
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { Pack } from "../batching/packed.js";
 import { planPaddedBatches } from "../batching/padded.js";
 import type { EncodedRow } from "../batching/row.js";
+import type { Assignment, PlaceableProgram } from "../device-map/assignment.js";
+import { RewardModelScoreError } from "../errors.js";
 import type { NativeBinding } from "../native/binding.js";
 import type { ResolvedOptions } from "../options.js";
+import { loadReplicas } from "./load-replicas.js";
 import { exists, readJson } from "./locate.js";
-import { Replicas } from "../scoring/replicas.js";
 import type { ScoringModel } from "./scoring-model.js";
 
 const padConfig = v.object({ pad_token_id: v.optional(v.nullable(v.pipe(v.number(), v.integer()))) });
+
+/** An archive as the planner sees it: one stage that cannot be divided, of the size of the file. */
+export async function placeableArchive(archive: string): Promise<PlaceableProgram> {
+  const { size } = await stat(archive);
+  const shape = [Math.ceil(size / 4)];
+  const tensor = `${ARCHIVE}.weights`;
+  return {
+    stages: [
+      {
+        name: ARCHIVE,
+        source: "",
+        attributes: {},
+        weights: { all: { kind: "dense", dtype: "float32", parts: [{ tensor }], shape } },
+      },
+    ],
+    tensors: [{ name: tensor, dtype: "F32", shape, file: 0 }],
+    dtypeOn: () => "float32",
+  };
+}
+
+const ARCHIVE = "archive";
 
 /** Opens a TorchScript archive, which pools by itself and runs on right-padded batches. */
 export async function openArchive(
   binding: NativeBinding,
   archive: string,
   directory: string,
+  { map, replicas }: Assignment,
   options: ResolvedOptions,
   onProgress: (fraction: number) => void,
 ): Promise<ScoringModel> {
   const padTokenId = await readPadTokenId(directory);
-  const native = await binding.loadArchive({
-    path: archive,
-    device: "cpu",
-    dtype: options.torchDtype,
-    threads: options.threads ?? 0,
-    padTokenId: padTokenId ?? 0,
-    onProgress,
-  });
+  const native = await loadReplicas(replicas, onProgress, ({ stages }, report) =>
+    binding.loadArchive({
+      path: archive,
+      device: requireMemory(stages[ARCHIVE]!),
+      dtype: options.torchDtype,
+      threads: options.threads ?? 0,
+      padTokenId: padTokenId ?? 0,
+      onProgress: report,
+    }),
+  );
   return {
-    native: new Replicas([{ device: "cpu", native }]),
+    native,
+    deviceMap: { "": map[""] ?? map[ARCHIVE]! },
     toRow: (ids) => ({ ids, pooled: [], gates: [] }),
     plan: (rows, budget) => {
       const lengths = rows.map(({ ids }) => ids.length);
@@ -39,6 +67,16 @@ export async function openArchive(
     maxBatchTokens: options.maxBatchTokens,
     scoreShape: { perStep: false, attributes: options.attributes, names: {} },
   };
+}
+
+function requireMemory(device: string): string {
+  if (device !== "disk") return device;
+  throw new RewardModelScoreError(
+    "ERR_NOT_SUPPORTED",
+    `A TorchScript archive is loaded into memory as a whole and cannot stay on the disk. Give it a device with room, ` +
+      `or use the model's weights, whose layers can be left there.`,
+    { feature: "an archive on the disk" },
+  );
 }
 
 /** Each row is a segment without a parent; the archive returns one entry per row. */

@@ -1,24 +1,30 @@
 import type { Architecture } from "../architectures/architecture.js";
+import type { PlaceableProgram } from "../device-map/assignment.js";
+import { placeModel, type PlacedModel } from "../device-map/place-model.js";
+import { readPlacement } from "../device-map/request.js";
+import { readDeviceEnvironment } from "../env.js";
 import { RewardModelScoreError } from "../errors.js";
 import type { DownloadProgress } from "../hub/progress.js";
 import { resolveModel } from "../hub/resolve-model.js";
 import { findLibtorch } from "../libtorch/find.js";
 import type { NativeBinding } from "../native/binding.js";
+import { listDevices } from "../native/devices.js";
 import { loadBinding } from "../native/load.js";
 import type { ResolvedOptions } from "../options.js";
 import { TokenizerPool } from "../tokenizer/tokenizer.js";
 import { isLocal, locateModel, type ModelFiles } from "./locate.js";
-import { openArchive } from "./open-archive.js";
-import { openProgram, openCheckpoint, type ProgramSource } from "./open-program.js";
+import { openArchive, placeableArchive } from "./open-archive.js";
+import { openCheckpoint, openProgram, placeableProgram, type ProgramSource } from "./open-program.js";
 import type { ScoringModel } from "./scoring-model.js";
 
 /**
  * News of `load`: bytes that were downloaded, then, once, the checkpoint's tensors that no program reads if there are
- * any, then the share of the weights that is in place (0 to 1).
+ * any, then what is doubtful about where the model goes, then the share of the weights that is in place (0 to 1).
  */
 export type LoadProgress =
   | ({ phase: "download" } & DownloadProgress)
   | { phase: "unused"; tensors: readonly string[] }
+  | { phase: "warning"; message: string }
   | { phase: "weights"; fraction: number };
 
 export interface OpenOptions {
@@ -41,6 +47,7 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
   const binding = await loadBinding(libtorch.root);
   const source = await openBuiltIn(binding, files);
   let tokenizer: TokenizerPool | undefined;
+  let placed: PlacedModel | undefined;
   try {
     tokenizer = await openTokenizer(
       options,
@@ -50,13 +57,20 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
     signal?.throwIfAborted();
     const unused = source?.architecture.unusedTensors ?? [];
     if (unused.length > 0) onProgress?.({ phase: "unused", tensors: unused });
+    const program = source
+      ? placeableProgram(source.architecture, source.checkpoint.tensors, options.torchDtype)
+      : await placeableArchive(files.archive!);
+    placed = await place(binding, program, options, signal);
+    const { assignment, release } = placed;
+    for (const message of assignment.warnings) warn(message, onProgress);
     const report = (fraction: number) => onProgress?.({ phase: "weights", fraction });
+    const idsOf = source && (await poolingIds(source.architecture, tokenizer));
     const model = source
-      ? await openProgram(binding, source, options, await poolingIds(source.architecture, tokenizer), report)
-      : await openArchive(binding, files.archive!, files.directory, options, report);
-    return await ready(model, tokenizer, signal);
+      ? await openProgram(binding, source, assignment, options, idsOf!, report)
+      : await openArchive(binding, files.archive!, files.directory, assignment, options, report);
+    return await ready(model, tokenizer, release, signal);
   } catch (error) {
-    await tokenizer?.close();
+    await Promise.all([tokenizer?.close(), placed?.release()]);
     throw error;
   } finally {
     source?.checkpoint.close();
@@ -66,6 +80,7 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
 async function ready(
   model: ScoringModel,
   tokenizer: TokenizerPool,
+  release: () => Promise<void>,
   signal: AbortSignal | undefined,
 ): Promise<OpenModel> {
   if (signal?.aborted) {
@@ -76,9 +91,26 @@ async function ready(
     ...model,
     encode: (inputs, abort) => tokenizer.encode(inputs, abort),
     close: async () => {
-      await Promise.all([model.native.dispose(), tokenizer.close()]);
+      await Promise.all([model.native.dispose().finally(release), tokenizer.close()]);
     },
   };
+}
+
+function place(
+  binding: NativeBinding,
+  program: PlaceableProgram,
+  options: ResolvedOptions,
+  signal: AbortSignal | undefined,
+): Promise<PlacedModel> {
+  const { localRank, cudaVisibleDevices } = readDeviceEnvironment();
+  const surroundings = { devices: () => listDevices(binding), cudaVisibleDevices };
+  return placeModel(readPlacement(options, localRank), program, options, surroundings, signal);
+}
+
+/** A warning that nobody listens for is shown by Node.js on standard error. */
+function warn(message: string, onProgress: OpenOptions["onProgress"]): void {
+  if (onProgress) onProgress({ phase: "warning", message });
+  else process.emitWarning(message, "RewardModelScoreWarning");
 }
 
 /** The built-in program for the model's weights; undefined when its archive is what runs. */

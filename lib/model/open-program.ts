@@ -4,10 +4,11 @@ import type { Architecture } from "../architectures/architecture.js";
 import { describeArchitecture } from "../architectures/describe.js";
 import { createPooling, type PoolingRule } from "../architectures/pooling.js";
 import { planPacks } from "../batching/packed.js";
-import type { Dtype, NativeBinding, NativeCheckpoint } from "../native/binding.js";
+import type { Assignment, PlaceableProgram } from "../device-map/assignment.js";
+import type { Dtype, NativeBinding, NativeCheckpoint, TensorInfo } from "../native/binding.js";
 import type { ResolvedOptions } from "../options.js";
+import { loadReplicas } from "./load-replicas.js";
 import { readJson, type ModelFiles } from "./locate.js";
-import { Replicas } from "../scoring/replicas.js";
 import type { ScoringModel } from "./scoring-model.js";
 
 /** A checkpoint whose architecture has a built-in program; nothing of it is in memory yet. */
@@ -35,25 +36,38 @@ export async function openCheckpoint(binding: NativeBinding, files: ModelFiles):
   }
 }
 
+/** What of a program the placement of its stages depends on. */
+export function placeableProgram(
+  { spec, dtype }: Architecture,
+  tensors: readonly TensorInfo[],
+  torchDtype: ResolvedOptions["torchDtype"],
+): PlaceableProgram {
+  return { stages: spec.stages, tensors, dtypeOn: (where) => computeDtype(torchDtype, dtype, where) };
+}
+
 /** Compiles the program and binds its weights. The checkpoint stays open: it is the caller's. */
 export async function openProgram(
   binding: NativeBinding,
   { architecture, checkpoint }: ProgramSource,
+  { map, dtype, replicas }: Assignment,
   options: ResolvedOptions,
   idsOf: (text: string) => ArrayLike<number>,
   onProgress: (fraction: number) => void,
 ): Promise<ScoringModel> {
   const pool = createPooling(poolingRule(architecture.pooling, options.pooling), idsOf);
-  const native = await binding.loadProgram(architecture.spec, {
-    checkpoint,
-    dtype: computeDtype(options.torchDtype, architecture.dtype),
-    threads: options.threads ?? 0,
-    deviceMap: { "": "cpu" },
-    executionDevice: "cpu",
-    onProgress,
-  });
+  const native = await loadReplicas(replicas, onProgress, ({ stages, executionDevice }, report) =>
+    binding.loadProgram(architecture.spec, {
+      checkpoint,
+      dtype,
+      threads: options.threads ?? 0,
+      deviceMap: stages,
+      executionDevice,
+      onProgress: report,
+    }),
+  );
   return {
-    native: new Replicas([{ device: "cpu", native }]),
+    native,
+    deviceMap: map,
     toRow: (ids) => ({ ids, ...pool(requireVocabulary(ids, architecture.vocabularySize)) }),
     plan: (rows, budget) =>
       planPacks(rows, {
@@ -76,10 +90,14 @@ export function poolingRule(own: PoolingRule, option: ResolvedOptions["pooling"]
   return option === "last" && looksAtPad ? { ...own, rule: "last" } : own;
 }
 
-/** float16 is emulated on a CPU, slowly: such checkpoints are computed in float32 unless somebody insists. */
-export function computeDtype(option: ResolvedOptions["torchDtype"], stored: Dtype): Dtype {
+/** float16 is emulated on a CPU, slowly: such checkpoints are computed in float32 there unless somebody insists. */
+export function computeDtype(
+  option: ResolvedOptions["torchDtype"],
+  stored: Dtype,
+  where: "cpu" | "accelerator",
+): Dtype {
   if (option !== "auto") return option;
-  return stored === "float16" ? "float32" : stored;
+  return stored === "float16" && where === "cpu" ? "float32" : stored;
 }
 
 /** An id beyond the embedding means that the tokenizer belongs to another model. */

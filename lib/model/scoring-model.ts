@@ -1,11 +1,14 @@
 import type { EncodedRow } from "../batching/row.js";
 import type { Pack } from "../batching/packed.js";
 import type { ScoreShape } from "../scoring/outcomes.js";
+import type { DeviceMap } from "../device-map/infer.js";
 import type { Replicas } from "../scoring/replicas.js";
 
 /** What runs, how rows are planned for it, and how its numbers are read. */
 export interface ScoringModel {
   native: Replicas;
+  /** Which module is where, in the words of transformers. */
+  deviceMap: DeviceMap;
   /**
    * Which tokens of a row the head reads.
    *

@@ -1,29 +1,30 @@
 import { RewardModelScoreError } from "../errors.js";
 import type { BatchScores, Dtype, NativeModel, PackedBatch } from "../native/binding.js";
 
-/** One device that holds the whole model. */
+/** One copy of the whole model. */
 export interface Replica {
-  /** "cuda:0" */
-  device: string;
+  /** What computes: "cuda:0", or several for a model that is divided. */
+  devices: readonly string[];
   native: NativeModel;
 }
 
 /** What a replica has done since the model was loaded. */
 export interface ReplicaState {
-  device: string;
+  devices: readonly string[];
   /** Batches it has computed. */
   batches: number;
+  /** It has run out of memory: batches of so many tokens and more go to other replicas that have room. */
+  fullAt?: number;
   /** Why it gets no more work, once its device has failed. */
   failure?: RewardModelScoreError;
 }
 
 /**
- * Several devices that each hold the whole model, as one model with one queue: every batch goes to the replica with the
- * least to do.
+ * Copies of a model as one model with one queue: every batch goes to the replica with the least to do.
  *
  * A batch at which a replica fails is computed by another one. If that one can, the fault was the device's, and the
- * device gets no more work; if no replica can, the fault is the batch's and the first error is thrown. Running out of
- * memory is the batch's own affair at once: smaller ones are what helps.
+ * device gets no more work; if no replica can, the fault is the batch's and the first error is thrown. A replica that
+ * ran out of memory gets smaller batches only, as long as others have room: a full device does not hold them back.
  */
 export class Replicas implements NativeModel {
   readonly #replicas: Working[];
@@ -35,6 +36,7 @@ export class Replicas implements NativeModel {
       waiting: 0,
       suspected: 0,
       batches: 0,
+      fullAt: Infinity,
       failure: undefined,
     }));
   }
@@ -48,40 +50,46 @@ export class Replicas implements NativeModel {
   }
 
   get states(): ReplicaState[] {
-    return this.#replicas.map(({ device, batches, failure }) => ({
-      device,
+    return this.#replicas.map(({ devices, batches, fullAt, failure }) => ({
+      devices,
       batches,
+      ...(fullAt < Infinity && { fullAt }),
       ...(failure && { failure }),
     }));
   }
 
   async forward(batch: PackedBatch): Promise<BatchScores> {
-    const failures = new Map<Working, RewardModelScoreError>();
+    const tried = new Map<Working, RewardModelScoreError>();
     try {
       for (;;) {
-        const replica = this.#leastBusy(failures);
-        if (!replica) throw [...failures.values()][0]!;
+        const replica = this.#next(batch, tried);
+        if (!replica) throw mostHopeful([...tried.values()]);
         const scores = await this.#forwardOn(replica, batch);
         if (!(scores instanceof RewardModelScoreError)) {
-          for (const [failed, error] of failures) this.#retire(failed, error);
+          for (const [failed, error] of tried) if (!isOutOfMemory(error)) this.#retire(failed, error);
           return scores;
         }
-        failures.set(replica, scores);
-        replica.suspected++;
+        tried.set(replica, scores);
+        if (!isOutOfMemory(scores)) replica.suspected++;
       }
     } finally {
-      for (const replica of failures.keys()) replica.suspected--;
+      for (const [replica, error] of tried) if (!isOutOfMemory(error)) replica.suspected--;
     }
   }
 
-  /** @returns the scores, or the failure that may be the device's */
+  /** @returns the scores, or why another replica may do better */
   async #forwardOn(replica: Working, batch: PackedBatch): Promise<BatchScores | RewardModelScoreError> {
     replica.waiting++;
     try {
       const scores = await replica.native.forward(batch);
       replica.batches++;
+      if (!hasRoom(replica, batch)) replica.fullAt = Infinity;
       return scores;
     } catch (error) {
+      if (isOutOfMemory(error)) {
+        replica.fullAt = Math.min(replica.fullAt, batch.ids.length);
+        return error;
+      }
       const mayBeTheDevice = ["ERR_BACKEND", "ERR_DEVICE_UNAVAILABLE"] as const;
       for (const code of mayBeTheDevice) if (RewardModelScoreError.is(error, code)) return error;
       throw error;
@@ -94,13 +102,16 @@ export class Replicas implements NativeModel {
     await Promise.all(this.#replicas.map(({ native }) => native.dispose()));
   }
 
-  #leastBusy(tried: ReadonlyMap<Working, unknown>): Working | undefined {
-    const usable = this.#replicas.filter((replica) => !replica.failure && !tried.has(replica));
-    const trusted = usable.filter(({ suspected }) => suspected === 0);
-    return (trusted.length > 0 ? trusted : usable).reduce<Working | undefined>(
-      (least, replica) => (least && least.waiting <= replica.waiting ? least : replica),
-      undefined,
-    );
+  /** One that has room, where there is one; among those one that is trusted; among those the least busy one. */
+  #next(batch: PackedBatch, tried: ReadonlyMap<Working, unknown>): Working | undefined {
+    const order = (replica: Working) =>
+      [Number(!hasRoom(replica, batch)), Number(replica.suspected > 0), replica.waiting] as const;
+    return this.#replicas
+      .filter((replica) => !replica.failure && !tried.has(replica))
+      .reduce<Working | undefined>(
+        (best, replica) => (best && compare(order(best), order(replica)) <= 0 ? best : replica),
+        undefined,
+      );
   }
 
   /** Another replica did the work. The last one that is left keeps its work whatever happens. */
@@ -115,5 +126,25 @@ interface Working extends Replica {
   /** Batches at which it failed and that another one is trying. */
   suspected: number;
   batches: number;
+  /** Tokens of the smallest batch at which it ran out of memory, and at which nothing has run since. */
+  fullAt: number;
   failure: RewardModelScoreError | undefined;
+}
+
+function hasRoom({ fullAt }: Working, batch: PackedBatch): boolean {
+  return batch.ids.length < fullAt;
+}
+
+function isOutOfMemory(error: unknown): error is RewardModelScoreError {
+  return RewardModelScoreError.is(error, "ERR_OUT_OF_MEMORY");
+}
+
+/** A batch that is too large for one device may, in parts, run there. */
+function mostHopeful(errors: readonly RewardModelScoreError[]): RewardModelScoreError {
+  return errors.find(isOutOfMemory) ?? errors[0]!;
+}
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  const place = a.findIndex((value, i) => value !== b[i]);
+  return place < 0 ? 0 : a[place]! - b[place]!;
 }

@@ -183,12 +183,32 @@ describe("score", () => {
     ["rows.jsonl", "--model", MODEL, "--torch-dtype", "float8"],
     ["rows.jsonl", "--model", MODEL, "--input-mappings", "prompt"],
     ["rows.jsonl", "--model", MODEL, "--device-map", "{broken"],
+    ["rows.jsonl", "--model", MODEL, "--device-map", "-1"],
+    ["rows.jsonl", "--model", MODEL, "--max-memory", "cpu"],
+    ["rows.jsonl", "--model", MODEL, "--max-memory", "cpu=many"],
+    ["rows.jsonl", "--model", MODEL, "--replicas", "0"],
+    ["rows.jsonl", "--model", MODEL, "--cuda-devices", "first"],
     ["rows.jsonl", "--model", MODEL, "--input-mappings", "question=prompt"],
     ["rows.jsonl", "--model", MODEL, "--max-length", "8"],
   ])("refuses %j %j %j %j %j", async (...args) => {
     const { status, stdout, stderr } = await runCli(["score", ...args.filter((arg) => arg !== undefined)]);
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
     expect(stderr).not.toMatch(/^ +at /m);
+  });
+
+  it("takes the options of devices, and tells warnings", async () => {
+    const rows = file("rows.jsonl", jsonl([FIRST]));
+    const demo = ["score", rows, "--model", "models/demo"];
+    const warned = await runCli([...demo, "--device-map", '{"": "cpu", "model.nrom": "cpu"}']);
+    expect(warned.status).toBe(0);
+    expect(warned.stderr).toMatch(/^Warning: deviceMap names modules .*: model\.nrom\.$/m);
+    const limited = await runCli([...demo, "--max-memory", "cpu=1GiB", "--max-memory", "disk=1GB"]);
+    expect({ status: limited.status, stdout: limited.stdout }).toEqual({ status: 0, stdout: warned.stdout });
+    const replicas = await runCli([...demo, "--replicas", "cpu,cuda:7", "--cuda-devices", "0,1"]);
+    expect(replicas).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("ERR_DEVICE_UNAVAILABLE: cudaDevices [0,1]") as string,
+    });
   });
 
   it("ends quietly when the reader has seen enough", async () => {

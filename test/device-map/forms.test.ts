@@ -17,8 +17,12 @@ describe("readDeviceMap", () => {
     expect(readDeviceMap(given, 2)).toEqual(expected);
   });
 
+  it("leaves open which GPU is meant where no launcher says it", () => {
+    expect(readDeviceMap("cuda", undefined)).toEqual({ map: { "": "cuda" } });
+  });
+
   it.each([[-1], [0.5], ["gpu"], ["cuda:x"], [{ "": "tpu" }], [{ a: -2 }]])("refuses %j", (given) => {
-    expect(() => readDeviceMap(given as never)).toThrow(
+    expect(() => readDeviceMap(given as never, undefined)).toThrow(
       expect.objectContaining({ code: "ERR_INVALID_OPTION" }),
     );
   });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { describeArchitecture } from "#lib/architectures/describe.js";
-import { findDevice, measuredLimits, type Devices } from "#lib/device-map/devices.js";
-import { placeStages, type GivenMap } from "#lib/device-map/place.js";
+import { findDevice, measuredLimits, toIndex, type Devices } from "#lib/device-map/devices.js";
+import type { GivenMap } from "#lib/device-map/forms.js";
+import { placeStages } from "#lib/device-map/place.js";
 import { readFixture, tensorInfos } from "../parity/fixtures.js";
 
 const GIB = 2 ** 30;
@@ -150,11 +151,16 @@ describe("findDevice", () => {
     expect(findDevice(twoGpus, device)).toBe(name);
   });
 
-  it("counts within the accelerators that the model may use", () => {
-    const one = { ...twoGpus, accelerators: [gpu("cuda:3")] };
-    expect([findDevice(one, 0), findDevice(one, "cuda"), findDevice(one, "cuda:0")]).toEqual(
-      Array(3).fill("cuda:3"),
-    );
+  it("does not use what is excluded, and counts it all the same", () => {
+    const excluded = "is not in cudaDevices";
+    const second: Devices = { ...twoGpus, accelerators: [{ ...gpu("cuda:0"), excluded }, gpu("cuda:1")] };
+    expect([findDevice(second, 1), findDevice(second, "cuda"), toIndex(second, "cuda")]).toEqual([
+      "cuda:1",
+      "cuda:1",
+      1,
+    ]);
+    expect(() => findDevice(second, 0)).toThrow(/cuda:0 is not in cudaDevices/);
+    expect([...measuredLimits(second).keys()]).toEqual([1, "cpu"]);
   });
 
   it.each([

@@ -7,13 +7,14 @@ import { Scorer } from "#lib/scoring/scorer.js";
 import { broken, fakeModel, outOfMemory, plans, row, type FakeModel } from "./fake-model.js";
 
 function replicasOf(...models: FakeModel[]): Replicas {
-  return new Replicas(models.map((native, i) => ({ device: `cuda:${i}`, native })));
+  return new Replicas(models.map((native, i) => ({ devices: [`cuda:${i}`], native })));
 }
 
 /** Runs rows as the step does. */
 function scoreAll(native: Replicas, count: number): Promise<unknown>[] {
   const scorer = new Scorer({
     native,
+    deviceMap: { "": 0 },
     plan: plans.packed!,
     maxBatchTokens: 8,
     scoreShape: { perStep: false, attributes: false, names: {} },
@@ -43,7 +44,7 @@ describe("Replicas", () => {
       expect(busiest).toBe(2);
     }
     expect(replicas.states).toEqual(
-      models.map(({ batches }, i) => ({ device: `cuda:${i}`, batches: batches.length })),
+      models.map(({ batches }, i) => ({ devices: [`cuda:${i}`], batches: batches.length })),
     );
   });
 
@@ -67,8 +68,8 @@ describe("Replicas", () => {
     // What was in its queue when it failed, and nothing after.
     expect(failing.batches.length).toBeLessThanOrEqual(3 + 2);
     expect(replicas.states).toEqual([
-      { device: "cuda:0", batches: 3, failure: error },
-      { device: "cuda:1", batches: 47 },
+      { devices: ["cuda:0"], batches: 3, failure: error },
+      { devices: ["cuda:1"], batches: 47 },
     ]);
   });
 
@@ -95,14 +96,46 @@ describe("Replicas", () => {
     expect(replicas.states.filter(({ failure }) => !failure)).toHaveLength(1);
   });
 
-  it("does not hand a batch that is too large to the other devices", async () => {
-    const models = [fakeModel(outOfMemory), fakeModel(outOfMemory)];
-    await expect(
-      replicasOf(...models).forward(plans.packed!([row(1, 4)], 8)[0]!.batch),
-    ).rejects.toMatchObject({
-      code: "ERR_OUT_OF_MEMORY",
-    });
-    expect(models.map(({ batches }) => batches.length)).toEqual([1, 0]);
+  it("a device that is full does not make the others' batches smaller, nor lose a row", async () => {
+    const full = fakeModel(outOfMemory);
+    const roomy = fakeModel(undefined, () => sleep(1));
+    const replicas = replicasOf(full, roomy);
+    expect(await Promise.all(scoreAll(replicas, 100))).toEqual(scores(100));
+    expect(roomy.batches.every(({ ids }) => ids.length === 8)).toBe(true);
+    // What was handed over before it was known, and no more.
+    expect(full.batches.length).toBeLessThanOrEqual(2);
+    expect(replicas.states).toEqual([
+      { devices: ["cuda:0"], batches: 0, fullAt: 8 },
+      { devices: ["cuda:1"], batches: 50 },
+    ]);
+  });
+
+  it("makes batches smaller when none of the devices has room", async () => {
+    const small = () => fakeModel(({ ids }) => (ids.length > 4 ? outOfMemory() : undefined));
+    const models = [small(), small()];
+    expect(await Promise.all(scoreAll(replicasOf(...models), 40))).toEqual(scores(40));
+    for (const { batches } of models) expect(batches.some(({ ids }) => ids.length === 4)).toBe(true);
+  });
+
+  it("fails a row alone that has room on none of the devices", async () => {
+    const small = () => fakeModel(({ ids }) => (ids.includes(3) ? outOfMemory() : undefined));
+    const outcomes = await Promise.allSettled(scoreAll(replicasOf(small(), small()), 20));
+    expect(outcomes.map(({ status }) => status)).toEqual(
+      outcomes.map((_, i) => (i === 2 ? "rejected" : "fulfilled")),
+    );
+    expect(outcomes[2]).toMatchObject({ reason: { code: "ERR_OUT_OF_MEMORY" } });
+  });
+
+  it("uses a device again whose memory came back", async () => {
+    let full = true;
+    const models = [0, 1].map(() => fakeModel(() => (full ? outOfMemory() : undefined)));
+    const replicas = replicasOf(...models);
+    const { batch } = plans.packed!([row(1, 4)], 8)[0]!;
+    await expect(replicas.forward(batch)).rejects.toMatchObject({ code: "ERR_OUT_OF_MEMORY" });
+    expect(models.map(({ batches }) => batches.length)).toEqual([1, 1]);
+    full = false;
+    await replicas.forward(batch);
+    expect(replicas.states.map(({ fullAt }) => fullAt)).toEqual([undefined, 4]);
   });
 
   it("frees all of them", async () => {

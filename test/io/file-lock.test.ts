@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { FileLock } from "#lib/hub/lock.js";
-import { failure, filesBelow, temporaryFolder } from "./support.js";
+import { FileLock } from "#lib/io/file-lock.js";
+import { failure, filesBelow, temporaryFolder } from "../hub/support.js";
 
 const QUICK = { heartbeat: 50, stale: 300, poll: 5 };
 

@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { readFileSync, readlinkSync } from "node:fs";
 import { mkdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isRunning, machine } from "./process-identity.js";
 
 /** Who holds a lock. `machine` names the process table that `pid` belongs to. */
 interface Owner {
@@ -113,28 +112,4 @@ async function readOwner(path: string): Promise<Owner | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM"; // another user's
-  }
-}
-
-let machineName: string | undefined;
-
-/** Boot and PID namespace on Linux, so that two containers on one disk do not look up each other's pids. */
-function machine(): string {
-  if (machineName === undefined) {
-    try {
-      const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-      machineName = `${boot} ${readlinkSync("/proc/self/ns/pid")}`;
-    } catch {
-      machineName = hostname();
-    }
-  }
-  return machineName;
 }

@@ -1,0 +1,92 @@
+import type { Dtype } from "../native/binding.js";
+import type { Assignment, PlaceableProgram } from "./assignment.js";
+import { checkpointTree } from "./checkpoint-tree.js";
+import { findDevice, measuredLimits, toIndex, type Devices } from "./devices.js";
+import type { GivenMap, Mode } from "./forms.js";
+import { isAccelerator, type Limits } from "./limits.js";
+import type { ModuleNode } from "./module-tree.js";
+import { placeStages } from "./place.js";
+import { planDeviceMap, type Plan } from "./plan.js";
+
+/** Puts one copy of a program where a map says, as `placeStages` does. */
+export function assignMap(map: GivenMap, program: PlaceableProgram, devices: Devices): Assignment {
+  const { stages, executionDevice, warnings } = placeStages(program.stages, map, (device) =>
+    findDevice(devices, device),
+  );
+  const accelerators = new Set(Object.values(stages).filter((device) => isAccelerator(device)));
+  const computing = accelerators.size > 0 ? [...accelerators] : ["cpu"];
+  return {
+    map: Object.fromEntries(Object.entries(map).map(([name, device]) => [name, toIndex(devices, device)])),
+    dtype: program.dtypeOn(accelerators.size > 0 ? "accelerator" : "cpu"),
+    replicas: [{ devices: computing, stages, executionDevice }],
+    warnings,
+  };
+}
+
+/**
+ * Plans a map and puts a program where it says.
+ *
+ * @param limits undefined: what is free on the devices
+ */
+export function assignPlan(
+  mode: Mode,
+  limits: Limits | undefined,
+  program: PlaceableProgram,
+  devices: Devices,
+): Assignment {
+  const { map, warnings } = planProgram(
+    mode,
+    limits ?? measuredLimits(devices),
+    program,
+    limits === undefined,
+  );
+  const assignment = assignMap(map, program, devices);
+  return {
+    ...assignment,
+    warnings: [...missingAccelerators(limits, devices), ...warnings, ...assignment.warnings],
+  };
+}
+
+/**
+ * Plans with the sizes of what the model computes in, which depends on where it computes.
+ *
+ * @param measured see `planDeviceMap`
+ */
+export function planProgram(
+  mode: Mode,
+  limits: Limits,
+  program: PlaceableProgram,
+  measured: boolean,
+): Plan & { root: ModuleNode; warnings: string[] } {
+  const [onCpu, onAccelerator] = [program.dtypeOn("cpu"), program.dtypeOn("accelerator")];
+  const planIn = (dtype: Dtype) => {
+    const root = checkpointTree(program.stages, program.tensors, dtype);
+    return { root, ...planDeviceMap(root, mode, limits, measured) };
+  };
+  const first = planIn(onAccelerator);
+  const plan =
+    onCpu === onAccelerator || Object.values(first.map).some(isAccelerator) ? first : planIn(onCpu);
+  return { ...plan, warnings: mode === "balanced_low_0" ? needlessOffload(plan, limits, program) : [] };
+}
+
+/** transformers warns too; that one of them is used after all is an error later. */
+function missingAccelerators(limits: Limits | undefined, { accelerators }: Devices): string[] {
+  const missing = [...(limits?.keys() ?? [])].filter(
+    (device) => typeof device === "number" && device >= accelerators.length,
+  );
+  if (missing.length === 0) return [];
+  const there = accelerators.map(({ name }) => name).join(", ") || "none";
+  return [`maxMemory names accelerators that are not there: ${missing.join(", ")}. There are: ${there}.`];
+}
+
+/** "balanced_low_0" gives device 0 what the others' limits leave, and those are not filled to the brim. */
+function needlessOffload({ map }: Plan, limits: Limits, program: PlaceableProgram): string[] {
+  const offloaded = Object.keys(map).filter((name) => !isAccelerator(map[name]!));
+  const accelerators: Limits = new Map([...limits].filter(([device]) => isAccelerator(device)));
+  const { map: filled } = planProgram("sequential", accelerators, program, false);
+  if (offloaded.length === 0 || !Object.values(filled).every(isAccelerator)) return [];
+  return [
+    `deviceMap "balanced_low_0" leaves ${offloaded.join(", ")} to the CPU or the disk although the accelerators have ` +
+      `room, as it does in transformers: it counts on more in the others than fits. Use "auto" or "sequential".`,
+  ];
+}

@@ -1,0 +1,27 @@
+import type { Dtype, StageSpec, TensorInfo } from "../native/binding.js";
+import type { DeviceMap } from "./infer.js";
+import type { Placement } from "./place.js";
+
+/** What is put on devices: the stages of a built-in program, and the headers of its weights. */
+export interface PlaceableProgram {
+  stages: readonly StageSpec[];
+  tensors: readonly TensorInfo[];
+  /** What it computes in, which its size follows. */
+  dtypeOn: (where: "cpu" | "accelerator") => Dtype;
+}
+
+/** One copy of the model, in the words of the engine. */
+export interface ReplicaPlacement extends Pick<Placement, "stages" | "executionDevice"> {
+  /** The devices that compute. */
+  devices: string[];
+}
+
+/** Where a model goes. */
+export interface Assignment {
+  /** In the words of transformers. Where there are several replicas, that of the first. */
+  map: DeviceMap;
+  dtype: Dtype;
+  /** One at least. */
+  replicas: ReplicaPlacement[];
+  warnings: string[];
+}

@@ -1,0 +1,83 @@
+import { readHubEnvironment, type HubEnvironment } from "../env.js";
+import { HubApi, type RepositoryFile } from "./api.js";
+import { HubConnection } from "./connection.js";
+import { throwAfterRetries } from "./errors.js";
+import { planFrom } from "./local.js";
+import { requireModelId, requireRevision } from "./names.js";
+import type { ResolveModelOptions } from "./resolve-model.js";
+import { DEFAULT_RETRY_POLICY, retrying, type RetryPolicy } from "./retry.js";
+import { Source } from "./source.js";
+import { findToken } from "./token.js";
+
+type RemoteModelOptions = Pick<ResolveModelOptions, "model" | "revision" | "token" | "signal">;
+
+/** A model on the Hub of whose files parts are read. Nothing is kept in the cache. */
+export class RemoteModel implements AsyncDisposable {
+  readonly #files: Map<string, RepositoryFile>;
+
+  private constructor(
+    private readonly options: RemoteModelOptions,
+    private readonly hub: {
+      env: HubEnvironment;
+      policy: RetryPolicy;
+      connection: HubConnection;
+      commit: string;
+    },
+    files: readonly RepositoryFile[],
+  ) {
+    this.#files = new Map(files.map((file) => [file.path, file]));
+  }
+
+  static async open(
+    options: RemoteModelOptions,
+    env: HubEnvironment = readHubEnvironment(),
+    policy: RetryPolicy = DEFAULT_RETRY_POLICY,
+  ): Promise<RemoteModel> {
+    const { model, revision = "main", token, signal } = options;
+    requireModelId(model);
+    requireRevision(revision);
+    const connection = new HubConnection(env, await findToken(token, env));
+    try {
+      const api = new HubApi({ connection, model, policy, timeout: env.apiTimeout, signal });
+      const commit = await api.commitOf(revision);
+      const files = await api.filesOf(commit);
+      return new RemoteModel(options, { env, policy, connection, commit }, files);
+    } catch (error) {
+      await connection[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** The files that loading the model would fetch. */
+  async paths(): Promise<string[]> {
+    const wanted = { trustRemoteCode: false };
+    const { paths } = await planFrom(this.options.model, [...this.#files.keys()], wanted, (path) =>
+      this.readText(path),
+    );
+    return paths;
+  }
+
+  async readText(path: string): Promise<string> {
+    return (await this.read(path, 0, Infinity)).toString("utf8");
+  }
+
+  /** Bytes of a file from `start` on, without those at `end` and behind it. */
+  read(path: string, start: number, end: number): Promise<Buffer> {
+    const { size } = this.#files.get(path)!;
+    const range = { start, end: Math.min(end, size) };
+    if (range.end <= start) return Promise.resolve(Buffer.alloc(0));
+    const { env, policy, connection, commit } = this.hub;
+    const { model, signal = new AbortController().signal } = this.options;
+    const source = new Source({ connection, model, commit, path, size, idleTimeout: env.downloadTimeout });
+    const attempt = async () => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of source.read(range, undefined, signal)) chunks.push(chunk);
+      return Buffer.concat(chunks);
+    };
+    return retrying(attempt, policy, signal).catch(throwAfterRetries);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.hub.connection[Symbol.asyncDispose]();
+  }
+}

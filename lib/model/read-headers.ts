@@ -1,0 +1,126 @@
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import pLimit from "p-limit";
+import { describeArchitecture } from "../architectures/describe.js";
+import type { Architecture } from "../architectures/architecture.js";
+import { RewardModelScoreError } from "../errors.js";
+import { readHubEnvironment } from "../env.js";
+import { RemoteModel } from "../hub/remote-model.js";
+import { resolveModel } from "../hub/resolve-model.js";
+import { readSafetensorsHeader } from "../io/safetensors-header.js";
+import { findLibtorch } from "../libtorch/find.js";
+import type { TensorInfo } from "../native/binding.js";
+import { loadBinding } from "../native/load.js";
+import type { ResolvedOptions } from "../options.js";
+import { isLocal, locateModel, parseJson, readJson } from "./locate.js";
+
+/** What config.json and the headers of the weights say about a model. */
+export interface ModelHeaders {
+  architecture: Architecture;
+  tensors: TensorInfo[];
+}
+
+type HeaderOptions = Pick<
+  ResolvedOptions,
+  "model" | "revision" | "token" | "cacheDir" | "localFilesOnly" | "libtorch"
+>;
+
+/** Requests for headers that are sent at once. */
+const CONNECTIONS = 8;
+
+/**
+ * Reads what is needed to plan, and no more: no weights are fetched from the Hub, and libtorch is loaded for .bin files
+ * only.
+ *
+ * @throws ERR_NOT_SUPPORTED where there is no header to read
+ */
+export async function readHeaders(options: HeaderOptions, signal?: AbortSignal): Promise<ModelHeaders> {
+  const directory = await localDirectory(options, signal);
+  return directory === undefined
+    ? await readRemote(options, signal)
+    : await readLocal(directory, options.libtorch);
+}
+
+/** The model's folder, in the Hub's cache or elsewhere; undefined when it has to be read on the Hub. */
+async function localDirectory(
+  options: HeaderOptions,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  if (await isLocal(options.model)) return options.model;
+  try {
+    return (await resolveModel({ ...options, localFilesOnly: true, signal })).directory;
+  } catch (error) {
+    if (options.localFilesOnly || readHubEnvironment().offline) throw error;
+    if (RewardModelScoreError.is(error, "ERR_OFFLINE")) return undefined;
+    throw error;
+  }
+}
+
+async function readLocal(directory: string, libtorch: string | undefined): Promise<ModelHeaders> {
+  const files = await locateModel(directory);
+  requireWeights(directory, files.weights);
+  const tensors = files.weights.every(isSafetensors)
+    ? (await Promise.all(files.weights.map(readLocalHeader))).flat()
+    : await readPickled(files.weights, libtorch);
+  return describe(await readJson(join(files.directory, "config.json")), tensors, files.weights);
+}
+
+async function readLocalHeader(path: string, file: number): Promise<TensorInfo[]> {
+  const handle = await open(path);
+  try {
+    const read = async (start: number, end: number) => {
+      const { bytesRead, buffer } = await handle.read(Buffer.alloc(end - start), 0, end - start, start);
+      return buffer.subarray(0, bytesRead);
+    };
+    return await readSafetensorsHeader(path, read, file);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Only libtorch knows the format of .bin files. */
+async function readPickled(files: string[], libtorch: string | undefined): Promise<TensorInfo[]> {
+  const checkpoint = await loadBinding((await findLibtorch(libtorch)).root).openCheckpoint(files);
+  try {
+    return checkpoint.tensors;
+  } finally {
+    checkpoint.close();
+  }
+}
+
+async function readRemote(options: HeaderOptions, signal: AbortSignal | undefined): Promise<ModelHeaders> {
+  await using remote = await RemoteModel.open({ ...options, signal });
+  const weights = (await remote.paths()).filter((path) => isSafetensors(path) || path.endsWith(".bin"));
+  requireWeights(options.model, weights);
+  if (!weights.every(isSafetensors)) {
+    throw new RewardModelScoreError(
+      "ERR_NOT_SUPPORTED",
+      `${options.model} has .bin weights, which say what is in them only as a whole. Fetch them with ` +
+        `"reward-model-score download ${options.model}", then plan.`,
+      { feature: "plans from .bin weights on the Hub" },
+    );
+  }
+  const limit = pLimit(CONNECTIONS);
+  const headers = weights.map((path, file) =>
+    limit(() => readSafetensorsHeader(path, (start, end) => remote.read(path, start, end), file)),
+  );
+  const tensors = (await Promise.all(headers)).flat();
+  return describe(parseJson(await remote.readText("config.json"), "config.json"), tensors, weights);
+}
+
+function describe(config: unknown, tensors: TensorInfo[], files: readonly string[]): ModelHeaders {
+  return { architecture: describeArchitecture({ config, tensors, files }), tensors };
+}
+
+function isSafetensors(path: string): boolean {
+  return path.endsWith(".safetensors");
+}
+
+function requireWeights(model: string, weights: readonly string[]): void {
+  if (weights.length > 0) return;
+  throw new RewardModelScoreError(
+    "ERR_NOT_SUPPORTED",
+    `${model} is a TorchScript archive, which runs on one device as a whole: there is no map to plan.`,
+    { feature: "plans for archives" },
+  );
+}

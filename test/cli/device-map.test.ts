@@ -1,0 +1,119 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import type { RecordedFamily } from "../device-map/recorded-tree.js";
+import { modelFiles, startHub } from "../hub/support.js";
+import { readFixture } from "../parity/fixtures.js";
+import { writeCheckpoint } from "../parity/tiny-checkpoint.js";
+import { runCli } from "./run-cli.js";
+
+// Maps that transformers made of the same checkpoints, by scripts/fixtures/device_map.py.
+const recorded = JSON.parse(
+  readFileSync(new URL("../fixtures/device-map/trees.json", import.meta.url), "utf8"),
+) as Record<string, RecordedFamily>;
+
+/** No libtorch is needed to plan from headers for stated devices. */
+const noLibtorch = mkdtempSync(join(tmpdir(), "no-libtorch-"));
+const env = { LIBTORCH: noLibtorch };
+afterAll(() => rmSync(noLibtorch, { recursive: true }));
+
+const limitsOf = (maxMemory: Record<string, number>) =>
+  Object.entries(maxMemory)
+    .map(([device, bytes]) => `${device}=${bytes}`)
+    .join(",");
+
+interface Plan {
+  map: Record<string, number | string>;
+  limits: Record<string, number>;
+  sizes: Record<string, number>;
+}
+
+function planOf(text: string): Plan {
+  return JSON.parse(text) as Plan;
+}
+
+describe("device-map", () => {
+  it.each(["qwen3", "gemma2"])("plans %s for stated devices as transformers does", async (name) => {
+    const { directory } = writeCheckpoint(readFixture(name), { dtype: "BF16", shards: 2 });
+    for (const { mode, maxMemory, limits, map } of recorded[name]!.cases.filter((_, i) => i % 6 === 0)) {
+      const args = ["device-map", directory, "--device-map", mode, "--max-memory", limitsOf(maxMemory)];
+      const { status, stdout, stderr } = await runCli([...args, "--torch-dtype", "bfloat16", "--json"], {
+        env,
+      });
+      expect({ status, stderr: stderr.replace(/^Warning: .*\n/, "") }).toEqual({ status: 0, stderr: "" });
+      const plan = planOf(stdout);
+      expect(plan).toMatchObject({ map, limits });
+      expect(Object.keys(plan.sizes).sort()).toEqual(Object.keys(map).sort());
+    }
+  });
+
+  it("says what is where and why, for people", async () => {
+    const { directory } = writeCheckpoint(readFixture("qwen3"), { dtype: "BF16" });
+    const { cases } = recorded["qwen3"]!;
+    const { maxMemory, map } = cases.find(
+      ({ mode, map }) => mode === "auto" && Object.values(map).includes("cpu"),
+    )!;
+    const { stdout } = await runCli(["device-map", directory, "--max-memory", limitsOf(maxMemory)], { env });
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines[0]).toMatch(/^device +limit +used +modules$/);
+    for (const [name, device] of Object.entries(map)) {
+      const row = lines.find((line) => line.startsWith(`${device} `))!;
+      expect(row).toContain(name.replace(/\.\d+$/, ""));
+    }
+    expect(stdout).toMatch(/^model\.layers\.\d \(.*\) goes to cpu: \d holds .* of .*\.$/m);
+  });
+
+  it("looks at this machine where no limits are given", async () => {
+    const { status, stdout } = await runCli(["device-map", "models/demo", "--json"]);
+    expect(status).toBe(0);
+    const { map, limits } = planOf(stdout);
+    expect(map).toEqual({ "": "cpu" });
+    expect(limits["cpu"]).toBeGreaterThan(1e6);
+  });
+
+  it("reads only headers from the Hub, and puts nothing into the cache", async () => {
+    const fixture = readFixture("qwen3");
+    const { directory, files } = writeCheckpoint(fixture, { dtype: "BF16", shards: 2 });
+    const read = (name: string) => readFileSync(join(directory, name));
+    const hub = await startHub();
+    const shards = files.map((file) => file.slice(directory.length + 1));
+    // A tail of weights that nobody may ask for.
+    const weights = shards.map((name) => [name, Buffer.concat([read(name), Buffer.alloc(1 << 22)])] as const);
+    const { "tokenizer.json": tokenizer } = modelFiles();
+    const index = "model.safetensors.index.json";
+    hub.add("owner/planned", {
+      "config.json": read("config.json"),
+      [index]: read(index),
+      "tokenizer.json": tokenizer!,
+      ...Object.fromEntries(weights),
+    });
+    const { mode, maxMemory, limits, map } = recorded["qwen3"]!.cases[0]!;
+    const args = ["device-map", "owner/planned", "--device-map", mode, "--max-memory", limitsOf(maxMemory)];
+    const home = join(noLibtorch, "hf");
+    const result = await runCli([...args, "--torch-dtype", "bfloat16", "--json"], {
+      env: { ...env, HF_ENDPOINT: hub.endpoint, HF_HOME: home },
+    });
+    expect(result).toMatchObject({ status: 0, stderr: "" });
+    expect(planOf(result.stdout)).toMatchObject({ map, limits });
+    for (const name of shards) {
+      const header = 8 + Number(read(name).readBigUInt64LE());
+      expect(hub.bytesOf(name)).toBe(header);
+    }
+    expect(hub.downloads("tokenizer.json")).toEqual([]);
+    const again = await runCli([...args, "--local-files-only"], { env: { ...env, HF_HOME: home } });
+    expect(again.stderr).toContain("ERR_OFFLINE");
+  });
+
+  it.each([
+    [["models/demo", "--device-map", "cuda"], "ERR_INVALID_OPTION: --device-map"],
+    [["models/demo", "--max-memory", "0=2 lots"], "ERR_INVALID_OPTION: maxMemory"],
+    [["models/demo", "--max-memory", "gpu=2GB"], "ERR_INVALID_OPTION: maxMemory"],
+    [["models/demo/model.pt", "--max-memory", "0=2GB"], "ERR_NOT_SUPPORTED"],
+    [["./nowhere", "--max-memory", "0=2GB"], "ERR_NOT_FOUND"],
+  ])("refuses %j", async (args, error) => {
+    const { status, stdout, stderr } = await runCli(["device-map", ...args], { env });
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toContain(error);
+  });
+});

@@ -1,0 +1,49 @@
+import { describeArchitecture } from "#lib/architectures/describe.js";
+import type { PlaceableProgram } from "#lib/device-map/assignment.js";
+import { checkpointTree } from "#lib/device-map/checkpoint-tree.js";
+import type { Devices } from "#lib/device-map/devices.js";
+import { sizeOf } from "#lib/device-map/module-tree.js";
+import type { Dtype } from "#lib/native/binding.js";
+import { readFixture, tensorInfos } from "../parity/fixtures.js";
+
+export const device = (name: string, free: number) => ({
+  name,
+  kind: name.split(":")[0]!,
+  total: 2 * free,
+  free,
+});
+
+/** A machine with so much free memory on each accelerator. */
+export function machineWith(free: number[], kind = "cuda"): Devices {
+  return {
+    accelerators: free.map((bytes, index) => device(`${kind}:${index}`, bytes)),
+    cpu: device("cpu", 64 * 2 ** 30),
+    cudaReason: free.length > 0 && kind === "cuda" ? undefined : "this libtorch was built without CUDA",
+  };
+}
+
+/** The program of a fixture with a dozen layers like its first one, so that there is something to divide. */
+export function programOf(
+  name: string,
+  dtypeOn: PlaceableProgram["dtypeOn"] = () => "bfloat16",
+): PlaceableProgram & { bytes: (dtype: Dtype) => number } {
+  const fixture = readFixture(name);
+  const own = tensorInfos(fixture);
+  const { spec } = describeArchitecture({ config: fixture.config, tensors: own });
+  const stages = spec.stages.flatMap((stage) =>
+    stage.name === "model.layers.0" ? deepen(stage) : /layers\.\d/.test(stage.name) ? [] : [stage],
+  );
+  const tensors = own.flatMap((tensor) =>
+    tensor.name.startsWith("model.layers.0.")
+      ? deepen(tensor)
+      : /layers\.\d/.test(tensor.name)
+        ? []
+        : [tensor],
+  );
+  return { stages, tensors, dtypeOn, bytes: (dtype) => sizeOf(checkpointTree(stages, tensors, dtype)) };
+}
+
+function deepen<T>(layer: T): T[] {
+  const text = JSON.stringify(layer);
+  return Array.from({ length: 12 }, (_, i) => JSON.parse(text.replaceAll("layers.0", `layers.${i}`)) as T);
+}
