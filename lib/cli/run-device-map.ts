@@ -43,7 +43,7 @@ export async function runDeviceMap(
 }
 
 async function freeMemory(libtorch: string | undefined): Promise<Limits> {
-  return measuredLimits(listDevices(loadBinding((await findLibtorch(libtorch)).root)));
+  return measuredLimits(listDevices(await loadBinding((await findLibtorch(libtorch)).root)));
 }
 
 /** Bytes under each name of a map, in the order in which the model has them. */

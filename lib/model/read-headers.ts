@@ -80,7 +80,8 @@ async function readLocalHeader(path: string, file: number): Promise<TensorInfo[]
 
 /** Only libtorch knows the format of .bin files. */
 async function readPickled(files: string[], libtorch: string | undefined): Promise<TensorInfo[]> {
-  const checkpoint = await loadBinding((await findLibtorch(libtorch)).root).openCheckpoint(files);
+  const binding = await loadBinding((await findLibtorch(libtorch)).root);
+  const checkpoint = await binding.openCheckpoint(files);
   try {
     return checkpoint.tensors;
   } finally {
