@@ -1,0 +1,34 @@
+import { Command } from "commander";
+import { packageVersion } from "../version.js";
+import { cacheCommand } from "./commands/cache.js";
+import { deviceMapCommand } from "./commands/device-map.js";
+import { doctorCommand } from "./commands/doctor.js";
+import { downloadCommand } from "./commands/download.js";
+import { exportCommand } from "./commands/export.js";
+import { scoreCommand } from "./commands/score.js";
+import { setupCommand } from "./commands/setup.js";
+
+/** What a command needs is imported when it runs: --help answers without libtorch, tokenizers or the Hub's client. */
+export function createProgram(): Command {
+  const program = new Command("reward-model-score")
+    .description("Scores rows with Hugging Face reward models.")
+    .version(packageVersion())
+    .exitOverride()
+    .addCommand(scoreCommand())
+    .addCommand(setupCommand())
+    .addCommand(doctorCommand())
+    .addCommand(downloadCommand())
+    .addCommand(cacheCommand())
+    .addCommand(exportCommand())
+    .addCommand(deviceMapCommand());
+  inheritSettings(program);
+  return program;
+}
+
+/** Also for commands of commands: errors in arguments are thrown, not exits. */
+function inheritSettings(parent: Command): void {
+  for (const command of parent.commands) {
+    command.copyInheritedSettings(parent);
+    inheritSettings(command);
+  }
+}

@@ -1,0 +1,59 @@
+/** The code blocks of the documentation: Markdown, and the comments of what the library exports. */
+import { readdirSync, readFileSync } from "node:fs";
+
+export interface Block {
+  /** "README.md:24" */
+  at: string;
+  language: string;
+  code: string;
+}
+
+const MARKDOWN = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "models/demo/README.md",
+  ...readdirSync("docs")
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
+
+export function blocksOf(...languages: string[]): Block[] {
+  const sources = readdirSync("lib", { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => `lib/${name}`);
+  const blocks = [...MARKDOWN, ...sources].flatMap((path) => blocksIn(path, readFileSync(path, "utf8")));
+  return blocks.filter(({ language }) => languages.includes(language));
+}
+
+function blocksIn(path: string, text: string): Block[] {
+  // In a comment, each line begins with an asterisk.
+  const lines = path.endsWith(".ts")
+    ? text.split("\n").map((line) => line.replace(/^\s*\* ?/, ""))
+    : text.split("\n");
+  const blocks: Block[] = [];
+  let open: Block | undefined;
+  for (const [index, line] of lines.entries()) {
+    const fence = /^```(\w*)\s*$/.exec(line);
+    if (fence && open) {
+      blocks.push(open);
+      open = undefined;
+    } else if (fence) {
+      open = { at: `${path}:${index + 1}`, language: fence[1]!, code: "" };
+    } else if (open) {
+      open.code += `${line}\n`;
+    }
+  }
+  if (open) throw new Error(`${open.at} is never closed`);
+  return blocks;
+}
+
+/** Blocks that a reader sees as code but no test does. */
+export function indentedCommands(): string[] {
+  return MARKDOWN.flatMap((path) =>
+    readFileSync(path, "utf8")
+      .split("\n")
+      .flatMap((line, index) =>
+        /^ {4}(npm|npx|node|python3?|pip|git|cd) /.test(line) ? [`${path}:${index + 1}`] : [],
+      ),
+  );
+}

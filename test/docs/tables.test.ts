@@ -1,0 +1,88 @@
+/** Tables of the documentation that have to name everything there is. */
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { RewardModelScoreError } from "#lib/errors.js";
+import { readEnvironment, readHubEnvironment } from "#lib/env.js";
+import { resolveOptions } from "#lib/options.js";
+
+const firstColumn = (markdown: string) =>
+  [...markdown.matchAll(/^\| (`[^|]+) \|/gm)].map(([, cell]) => cell!);
+const names = (cells: string[], pattern: RegExp) => cells.flatMap((cell) => cell.match(pattern) ?? []);
+
+describe("docs/errors.md", () => {
+  const markdown = readFileSync("docs/errors.md", "utf8");
+  const source = readFileSync("lib/errors.ts", "utf8");
+  const details = new Map(
+    [...source.matchAll(/^ {2}(ERR_\w+): (.*);$/gm)].map(([, code, type]): [string, string] => [
+      code!,
+      type!,
+    ]),
+  );
+  const rows = new Map(
+    [...markdown.matchAll(/^\| `(ERR_\w+)` \| .+ \| .+ \| (.*?) ?\|$/gm)].map(([, code, cell]) => [
+      code!,
+      cell!,
+    ]),
+  );
+
+  it("has every code, with its cause and remedy, and no other", () => {
+    expect(details.size).toBeGreaterThan(20);
+    expect([...rows.keys()].sort()).toEqual([...details.keys()].sort());
+  });
+
+  it.each([...details])("names the details of %s", (code, type) => {
+    const fields = [...type.matchAll(/(\w+)\??:/g)].map(([, name]) => name);
+    const named = [...rows.get(code)!.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+    // The fields of a problem are named beside it.
+    expect(named.slice(0, code === "ERR_INVALID_ROWS" ? 1 : undefined)).toEqual(fields);
+  });
+});
+
+describe("docs/install.md", () => {
+  const documented = names(firstColumn(readFileSync("docs/install.md", "utf8")), /[A-Z][A-Z_]{2,}/g);
+
+  it("has every variable that is read, and no other", () => {
+    const read = new Set<string>();
+    const env = new Proxy<NodeJS.ProcessEnv>(
+      {},
+      { get: (_target, name) => (read.add(String(name).toUpperCase()), undefined) },
+    );
+    readEnvironment(env);
+    readHubEnvironment(env);
+    // Of these, others are the places that are read in the first place.
+    read.delete("XDG_CACHE_HOME");
+    const sources = readdirSync("native", { recursive: true, encoding: "utf8" }).filter((name) =>
+      /\.(cc|h)$/.test(name),
+    );
+    for (const name of sources) {
+      const source = readFileSync(`native/${name}`, "utf8");
+      for (const [, variable] of source.matchAll(/getenv\("(\w+)"\)/g)) read.add(variable!);
+    }
+    expect([...new Set(documented)].sort()).toEqual([...read].sort());
+  });
+
+  it("is right that env.ts is where the library reads them", () => {
+    const files = readdirSync("lib", { recursive: true, encoding: "utf8" }).filter((name) =>
+      /\.c?ts$/.test(name),
+    );
+    const reading = files.filter((name) => /process\.env\b/.test(readFileSync(`lib/${name}`, "utf8")));
+    // download.ts hands the whole environment on to pip.
+    expect(reading.sort()).toEqual(["env.ts", "libtorch/download.ts"]);
+  });
+});
+
+describe("README.md", () => {
+  it("has every option, and no other", () => {
+    const section = /^## Options\n([\s\S]*?)^## /m.exec(readFileSync("README.md", "utf8"))![1]!;
+    const documented = names(firstColumn(section), /\w+/g).sort();
+    const options: string[] = [];
+    try {
+      resolveOptions({ model: "demo", nothing: 1 } as never);
+    } catch (error) {
+      if (!RewardModelScoreError.is(error)) throw error;
+      options.push(...error.message.replace(/^.*Options: |\.$/g, "").split(", "));
+    }
+    expect(documented).toEqual(expect.arrayContaining(options.filter((name) => name !== "maxMemory")));
+    expect(options).toEqual(expect.arrayContaining(documented));
+  });
+});
