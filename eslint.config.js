@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist", ".packages", "build*", "coverage", "test/fixtures", "models"] },
+  { ignores: ["dist", ".packages", "docs/api", "build*", "coverage", "test/fixtures", "models"] },
   js.configs.recommended,
   {
     files: ["**/*.ts"],

@@ -69,28 +69,55 @@ export interface ErrorDetails {
   ERR_NETWORK: { url: string };
 }
 
+/** The closed list of codes; docs/errors.md gives the cause and the remedy of each. */
 export type ErrorCode = keyof ErrorDetails;
 
-/** One thing that is wrong with one row: `index` counts from 0, `path` is like `conversation[2].content`. */
+/** One thing that is wrong with one row. */
 export interface RowProblem {
+  /** Of the row among those that were passed, from 0. */
   index: number;
+  /** Where in the row, like `conversation[2].content`. */
   path: string;
+  /** What is wrong there, and what would be right. */
   message: string;
 }
 
+/**
+ * What every function of this package throws or rejects with, apart from an aborted signal's own reason.
+ *
+ * ```ts
+ * try {
+ *   new RewardModelScore({ model: "demo", inputBatchSize: 0 });
+ * } catch (error) {
+ *   if (RewardModelScoreError.is(error, "ERR_INVALID_OPTION")) console.log(error.details.option); // inputBatchSize
+ * }
+ * ```
+ */
 export class RewardModelScoreError<C extends ErrorCode = ErrorCode> extends Error {
+  /** "RewardModelScoreError" */
   override readonly name = "RewardModelScoreError";
 
+  /** For this package's own use. */
   constructor(
+    /** What kind of failure it is: one of a closed list, which stays the same between versions. */
     readonly code: C,
     message: string,
+    /** What a program can act on; its type follows from `code`. */
     readonly details: ErrorDetails[C],
     options?: ErrorOptions,
   ) {
     super(message, options);
   }
 
-  /** Narrows an unknown error to this class, and to one code if it is given. */
+  /**
+   * Narrows an unknown error to this class, and to one code if it is given.
+   *
+   * ```ts
+   * const step = new RewardModelScore({ model: "demo" });
+   * const error: unknown = await step.score([]).catch((reason: unknown) => reason);
+   * console.log(RewardModelScoreError.is(error), RewardModelScoreError.is(error, "ERR_NOT_LOADED")); // true true
+   * ```
+   */
   static is<C extends ErrorCode>(error: unknown, code?: C): error is RewardModelScoreError<C> {
     return error instanceof RewardModelScoreError && (code === undefined || error.code === code);
   }

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { setImmediate } from "node:timers/promises";
 import type { DeviceMap } from "./device-map/infer.js";
 import { RewardModelScoreError, type RowProblem } from "./errors.js";
@@ -13,11 +14,15 @@ import type { ReplicaState } from "./scoring/replicas.js";
 import { Scorer, type ScoringProgress } from "./scoring/scorer.js";
 import { prefetch, readWindows } from "./scoring/windows.js";
 
+/** Options of `load`. */
 export interface LoadOptions {
+  /** Stops downloads and gives the model up; what has arrived is kept for the next time. */
   signal?: AbortSignal;
+  /** Called with news of downloads and of the weights. */
   onProgress?: (progress: LoadProgress) => void;
 }
 
+/** Options of `score`, `process` and `stream`. */
 export interface ScoreOptions {
   /** Rows that have not run are dropped at once; the batch that runs is finished and discarded. */
   signal?: AbortSignal;
@@ -32,7 +37,7 @@ export type ScoredRow<R extends Row = Row> = R & Record<string, unknown>;
  * Gives rows the score of a reward model.
  *
  * ```ts
- * await using step = new RewardModelScore({ model: "models/demo" });
+ * await using step = new RewardModelScore({ model: "demo" });
  * await step.load();
  * const scores = await step.score([{ instruction: "How much is 2+2?", response: "4" }]);
  * ```
@@ -48,14 +53,34 @@ export class RewardModelScore implements AsyncDisposable {
   /** Work that `unload` waits for. */
   readonly #running = new Set<Promise<unknown>>();
 
-  /** @throws ERR_INVALID_OPTION, ERR_NOT_SUPPORTED */
+  /**
+   * Checks the options; nothing is loaded yet.
+   *
+   * @throws ERR_INVALID_OPTION, ERR_NOT_SUPPORTED
+   */
   constructor(options: RewardModelScoreOptions) {
     this.#options = resolveOptions(options);
     const { inputMappings, outputMappings, inputFormat } = this.#options;
     this.#reading = { columns: resolveColumns(inputMappings, outputMappings), inputFormat };
   }
 
-  /** Finds or downloads the model, loads it and makes it ready. Calling it again returns the same promise. */
+  /**
+   * Finds or downloads the model, loads it and makes it ready. Calling it again returns the same promise, until
+   * `unload`.
+   *
+   * ```ts
+   * const step = new RewardModelScore({ model: "demo" });
+   * await step.load({
+   *   signal: AbortSignal.timeout(600_000),
+   *   onProgress: (progress) => {
+   *     if (progress.phase === "download") console.log(`${progress.loaded} of ${progress.total} bytes`);
+   *   },
+   * });
+   * await step.unload();
+   * ```
+   *
+   * @throws ERR_RUNTIME_NOT_FOUND and ERR_ADDON, what is wrong with the model (docs/errors.md), and the Hub's errors
+   */
   load({ signal, onProgress }: LoadOptions = {}): Promise<void> {
     this.#loading ??= this.#open(signal, onProgress).catch((error: unknown) => {
       this.#loading = undefined;
@@ -86,7 +111,18 @@ export class RewardModelScore implements AsyncDisposable {
   /**
    * Scores rows that are all in memory.
    *
-   * @returns the raw logit of each row, in the order of the rows
+   * ```ts
+   * await using step = new RewardModelScore({ model: "demo" });
+   * await step.load();
+   * const [right, wrong] = await step.score([
+   *   { instruction: "How much is 2+2?", response: "4" },
+   *   { conversation: [{ role: "user", content: "How much is 2+2?" }, { role: "assistant", content: "5" }] },
+   * ]);
+   * console.log(right! > wrong!); // true
+   * ```
+   *
+   * @returns the raw logit of each row, in the order of the rows: a number; an array of numbers for a head with several
+   *   labels, one for each, and for a process reward model, one for each step
    * @throws ERR_INVALID_ROWS with every bad row, before anything is computed; ERR_NOT_FINITE with all scores that are
    *   sound in its details
    */
@@ -108,6 +144,14 @@ export class RewardModelScore implements AsyncDisposable {
   /**
    * Scores rows that are all in memory and yields them with their score, `inputBatchSize` at a time, as distilabel's
    * step does. The rows themselves are not changed.
+   *
+   * ```ts
+   * await using step = new RewardModelScore({ model: "demo", outputMappings: { score: "reward" } });
+   * await step.load();
+   * for await (const rows of step.process([{ id: 7, instruction: "How much is 2+2?", response: "4" }])) {
+   *   for (const { id, reward } of rows) console.log(id, reward);
+   * }
+   * ```
    *
    * @throws as `score`; rows before a score that is not finite have then been yielded
    */
@@ -132,6 +176,18 @@ export class RewardModelScore implements AsyncDisposable {
   /**
    * Scores rows as they come, in constant memory: order is kept, and no more is read than is needed to keep the model
    * busy. A row that cannot be scored is yielded with `score: null` and an `error` that starts with its code.
+   *
+   * ```ts
+   * async function* rows() {
+   *   yield { instruction: "How much is 2+2?", response: "4" };
+   *   yield { instruction: "How much is 2+2?" };
+   * }
+   * await using step = new RewardModelScore({ model: "demo" });
+   * await step.load();
+   * for await (const { score, error } of step.stream(rows())) console.log(score ?? error);
+   * ```
+   *
+   * @throws ERR_NOT_LOADED, and what concerns all rows: the source's own error, a device that failed
    */
   async *stream<R extends Row>(
     rows: AsyncIterable<R> | Iterable<R>,
@@ -150,12 +206,22 @@ export class RewardModelScore implements AsyncDisposable {
     }
   }
 
-  /** Waits for running work, frees the model. Safe to call at any time, more than once. */
+  /**
+   * Waits for running work, then frees the model. Safe to call at any time, more than once; `load` may follow.
+   *
+   * ```ts
+   * const step = new RewardModelScore({ model: "demo" });
+   * await step.load();
+   * await step.unload();
+   * await step.unload();
+   * ```
+   */
   unload(): Promise<void> {
     this.#unloading ??= this.#close().finally(() => (this.#unloading = undefined));
     return this.#unloading;
   }
 
+  /** The same as `unload`: what `await using` calls at the end of the block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.unload();
   }

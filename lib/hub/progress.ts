@@ -1,10 +1,12 @@
 /** How far a download is. `loaded` counts every byte that is there, also what the cache or an earlier attempt had. */
 export interface DownloadProgress {
+  /** The repository. */
   model: string;
   /** The file that the news is about. */
   file: string;
-  /** Bytes of all files. */
+  /** Bytes of all files that are there. */
   loaded: number;
+  /** Bytes of all files. */
   total: number;
 }
 

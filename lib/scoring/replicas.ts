@@ -10,6 +10,7 @@ export interface Replica {
 
 /** What a replica has done since the model was loaded. */
 export interface ReplicaState {
+  /** What computes: "cuda:0", or several for a model that is divided. */
   devices: readonly string[];
   /** Batches it has computed. */
   batches: number;

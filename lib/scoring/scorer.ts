@@ -14,8 +14,9 @@ export interface ScoringProgress {
   tokens: number;
   /** Tokens that were not, because rows share them. */
   savedTokens: number;
-  /** Rows that were cut to `maxLength`, and what they lost. */
+  /** Rows that were cut to `maxLength`. */
   truncatedRows: number;
+  /** Tokens that they lost, in all. */
   truncatedTokens: number;
 }
 

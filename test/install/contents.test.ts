@@ -17,7 +17,7 @@ function compiled(source: string): string[] {
 }
 
 describe("the package", () => {
-  it("holds what is compiled, what is read at run time and the demo model, and nothing else", () => {
+  it("holds what is compiled, what is read at run time, the documentation and the demo model, and nothing else", () => {
     const sources = readdirSync("lib", { recursive: true, encoding: "utf8" }).filter((name) =>
       name.endsWith("ts"),
     );
@@ -30,7 +30,9 @@ describe("the package", () => {
       "native/ops/reference.py",
       "scripts/export_torchscript.py",
     ];
+    const docs = folder("docs").filter((name) => /\.(md|svg)$/.test(name));
     const expected = [
+      ...docs,
       ...sources.flatMap(compiled),
       ...folder("models/demo"),
       ...folder("native/programs"),
