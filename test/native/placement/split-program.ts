@@ -59,19 +59,20 @@ export async function openToyCheckpoint(engine: EngineTest): Promise<OpenCheckpo
   return { checkpoint, remove: () => rmSync(folder, { recursive: true }) };
 }
 
-/** Loads the program with a device for each of `stages`; what has no weights goes to the device that computes. */
+/** Loads the program with a device for each of `stages`, and one for the stage without weights. */
 export function place(
   engine: EngineTest,
   checkpoint: NativeCheckpoint,
   devices: readonly string[],
   executionDevice = devices.filter((device) => device.startsWith("sim")).toSorted()[0] ?? "cpu",
+  turns = executionDevice,
 ): Promise<NativeModel> {
   const deviceMap = Object.fromEntries(stages.map((stage, index) => [stage, devices[index]!]));
   return engine.loadProgram(splitSpec(), {
     checkpoint,
     dtype: "float32",
     threads: 1,
-    deviceMap: { "": executionDevice, ...deviceMap },
+    deviceMap: { "model.turns": turns, ...deviceMap },
     executionDevice,
   });
 }

@@ -114,17 +114,20 @@ describe("stages that are offloaded", () => {
   });
 
   it("come one after the other where there is no room for two", async () => {
-    const room = bytes.layer + 20_000;
-    engine.simulator.devices([room]);
-    const model = await place(engine, toy.checkpoint, ["cpu", "cpu", "cpu", "cpu"], "sim:0");
     const small = pack([[1, 2, 3]]);
-    const result = await model.forward(small);
-    await model.dispose();
-    engine.simulator.devices([1 << 22]);
-    const roomy = await place(engine, toy.checkpoint, ["cpu", "cpu", "cpu", "cpu"], "sim:0");
-    expect(await roomy.forward(small)).toEqual(result);
-    expect(engine.simulator.read(0).mostUsed).toBeGreaterThan(room);
+    const offloaded = ["cpu", "cpu", "cpu", "cpu"];
+    const roomy = await place(engine, toy.checkpoint, offloaded, "sim:0", "sim:1");
+    const expected = await roomy.forward(small);
     await roomy.dispose();
+
+    // Enough for a layer's weights and activations, not for its activations and the next layer's matrices.
+    engine.simulator.devices([bytes.layer + 10_000, 1 << 22]);
+    const model = await place(engine, toy.checkpoint, offloaded, "sim:0", "sim:1");
+    // The first layer begins when the next one's norm has come, which is the last that there is room for.
+    engine.simulator.hold(0, batchBytes(small) + bytes.layer + 4 * hidden);
+    expect(await model.forward(small)).toEqual(expected);
+    expect(engine.simulator.read(0).used).toBe(0);
+    await model.dispose();
   });
 });
 
