@@ -4,7 +4,7 @@
  *     node scripts/fuzz.mjs [seconds for each reader, default 30]
  */
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findLibtorch } from "../dist/libtorch/find.js";
@@ -24,6 +24,8 @@ const env = {
   ASAN_OPTIONS: "detect_leaks=0:allocator_may_return_null=1",
   UBSAN_OPTIONS: "print_stacktrace=1:abort_on_error=1",
 };
+// A reader leaves the input that broke it where it runs, and on a fresh clone nothing has made that folder yet.
+mkdirSync(join(root, "build-asan"), { recursive: true });
 for (const [reader, pattern] of Object.entries(readers)) {
   const target = `fuzz-${reader}`;
   run(process.execPath, [join(root, "scripts/build-native.mjs"), "--sanitize", "--target", target]);
@@ -36,10 +38,11 @@ for (const [reader, pattern] of Object.entries(readers)) {
 }
 
 function run(command, args) {
-  const { status } = spawnSync(command, args, {
+  const { status, error } = spawnSync(command, args, {
     cwd: join(root, "build-asan"),
     env,
     stdio: ["ignore", 2, 2],
   });
+  if (error) process.stderr.write(`${command} did not run: ${error.message}\n`);
   if (status !== 0) process.exit(1);
 }
