@@ -1,25 +1,11 @@
 // node load-reward-model-score.mjs CHECKPOINT: prints seconds, and MiB of resident memory before the load and at its peak.
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { describeArchitecture } from "../../../dist/architectures/describe.js";
-import { findLibtorch } from "../../../dist/libtorch/find.js";
-import { loadBinding } from "../../../dist/native/load.js";
+import { openBinding, openOnCpu } from "./open-program.mjs";
 
 const [folder] = process.argv.slice(2);
-const files = [join(folder, "model.safetensors")];
-const binding = await loadBinding((await findLibtorch()).root);
+const binding = await openBinding();
 const before = process.memoryUsage.rss() / 2 ** 20;
-const start = process.hrtime.bigint();
-const checkpoint = await binding.openCheckpoint(files);
-const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
-const { spec } = describeArchitecture({ config, tensors: checkpoint.tensors, files });
-const model = await binding.loadProgram(spec, {
-  checkpoint,
-  dtype: "float32",
-  threads: 0,
-  deviceMap: { "": "cpu" },
-});
-checkpoint.close();
-const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+const start = performance.now();
+const model = await openOnCpu(binding, { model: folder, torchDtype: "float32" });
+const seconds = (performance.now() - start) / 1000;
 console.log(JSON.stringify({ seconds, before, peak: process.resourceUsage().maxRSS / 1024 }));
-await model.dispose();
+await model.native.dispose();

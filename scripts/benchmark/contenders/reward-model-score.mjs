@@ -2,12 +2,8 @@
 //   node reward-model-score.mjs <checkpoint> <rows.json> [--dtype bfloat16] [--budget 4096] [--no-sharing] [--threads N]
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { findLibtorch } from "../../../dist/libtorch/find.js";
-import { locateModel } from "../../../dist/model/locate.js";
-import { openCheckpoint, openProgram } from "../../../dist/model/open-program.js";
-import { loadBinding } from "../../../dist/native/load.js";
-import { resolveOptions } from "../../../dist/options.js";
 import { Scorer } from "../../../dist/scoring/scorer.js";
+import { openBinding, openOnCpu } from "./open-program.mjs";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -19,33 +15,26 @@ const { values, positionals } = parseArgs({
   },
 });
 const [checkpoint, rowsFile] = positionals;
-const options = resolveOptions({
+const options = {
   model: checkpoint,
   torchDtype: values.dtype,
   maxBatchTokens: Number(values.budget),
   sharePrefixes: !values["no-sharing"],
   ...(values.threads && { threads: Number(values.threads) }),
-});
+};
 
-const binding = await loadBinding((await findLibtorch()).root);
+const binding = await openBinding();
 const loadStart = performance.now();
-const source = await openCheckpoint(binding, await locateModel(checkpoint));
-const model = await openProgram(
-  binding,
-  source,
-  options,
-  () => [],
-  () => {},
-);
+const model = await openOnCpu(binding, options);
 const loadSeconds = (performance.now() - loadStart) / 1000;
 const loadedRss = process.memoryUsage().rss;
 
-const rows = JSON.parse(readFileSync(rowsFile, "utf8")).map((ids) => model.toRow(Int32Array.from(ids)));
+const toRow = (ids) => model.toRow(Int32Array.from(ids));
+const given = JSON.parse(readFileSync(rowsFile, "utf8"));
+const rows = given.map(toRow);
 const scorer = new Scorer(model);
 const { signal } = new AbortController();
-await Promise.all(
-  scorer.run([{ ids: rows[0].ids.subarray(0, 32), pooled: [31], gates: [] }], signal, () => {}),
-);
+await Promise.all(scorer.run([toRow(given[0].slice(0, 32))], signal, () => {}));
 
 const done = { tokens: 0, savedTokens: 0 };
 const start = performance.now();
