@@ -40,6 +40,7 @@ it.each([
   "torch.softmax(x * 2.0 + 1.0, 1)",
   "torch.cat([x, x], 0)[1:5, ::2].transpose(0, 1).contiguous()",
   "x.index_select(0, torch.arange(2, device=x.device))",
+  "x[:, torch.arange(3, device=x.device)]",
   "torch.linear(x, y)",
   "x.masked_fill(x > 0, 0.0).sum(1)",
   "torch.nonzero(x > 0).float()",

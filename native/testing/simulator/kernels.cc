@@ -7,6 +7,7 @@
 #include <c10/core/DeviceGuard.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <optional>
 #include <unordered_map>
 
@@ -20,6 +21,13 @@ namespace {
 constexpr c10::DispatchKeySet kKeys(c10::DispatchKey::PrivateUse1);
 
 bool is_simulated(const at::Tensor& tensor) { return tensor.defined() && tensor.device().type() == kType; }
+
+// By what is in it: the type of a list that TorchScript made of optional tensors is no sure sign.
+bool is_tensor_list(const c10::IValue& value) {
+  if (!value.isList()) return false;
+  const auto items = value.toListRef();
+  return std::any_of(items.begin(), items.end(), [](const c10::IValue& item) { return item.isTensor(); });
+}
 
 /** The same memory as a tensor of the CPU. */
 at::Tensor on_cpu(const at::Tensor& tensor) {
@@ -147,14 +155,14 @@ class Call {
   void find_device(const c10::IValue& value) {
     if (value.isTensor()) use(value.toTensor());
     if (value.isDevice()) use(value.toDevice());
-    if (value.isTensorList() || value.isOptionalTensorList())
+    if (is_tensor_list(value))
       for (const c10::IValue& item : value.toListRef()) find_device(item);
   }
 
   // As on a GPU, where a tensor without dimensions counts as a number.
   void check_host_tensors(at::ArrayRef<c10::IValue> values) const {
     for (const c10::IValue& value : values) {
-      if (value.isTensorList() || value.isOptionalTensorList()) check_host_tensors(value.toListRef());
+      if (is_tensor_list(value)) check_host_tensors(value.toListRef());
       if (!value.isTensor() || !value.toTensor().defined()) continue;
       const at::Tensor& tensor = value.toTensor();
       TORCH_CHECK(is_simulated(tensor) || tensor.dim() == 0,
@@ -170,7 +178,7 @@ class Call {
 
   c10::IValue to_cpu(const c10::IValue& value, bool written) {
     if (value.isDevice() && value.toDevice().type() == kType) return c10::Device(c10::kCPU);
-    if (value.isTensorList() || value.isOptionalTensorList()) {
+    if (is_tensor_list(value)) {
       const auto items = value.toListRef();
       c10::impl::GenericList list(value.toList().elementType());
       for (const c10::IValue& item : items) list.push_back(to_cpu(item, written));
