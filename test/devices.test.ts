@@ -250,10 +250,24 @@ describe("an archive", () => {
     [{ deviceMap: "auto" }, "cuda:0", { "": 0 }],
     [{ deviceMap: "auto", maxMemory: { 0: "1KB", 1: "1GB" } }, "cuda:1", { "": 1 }],
     [{ maxMemory: { 0: "1KB", cpu: "1GB" } }, "cpu", { "": "cpu" }],
+    [{ deviceMap: { model: 1, score: "cuda:1" } }, "cuda:1", { "": 1 }],
+    [{ deviceMap: { "model.layers.0": "cuda", "": 0 } }, "cuda:0", { "": 0 }],
   ] as const)("goes by %j to %s as a whole", async (options, device, deviceMap) => {
     await using step = await load({ ...archive, ...options });
     expect(engine.archives).toMatchObject([{ device }]);
     expect(step.deviceMap).toEqual(deviceMap);
+  });
+
+  it.each([
+    { "": 0, "model.layers.0": 1 },
+    { model: 0, score: "cpu" },
+    { "": "cpu", model: "disk" },
+  ])("cannot be divided as %j says", async (deviceMap) => {
+    await expect(load({ ...archive, deviceMap })).rejects.toMatchObject({
+      code: "ERR_NOT_SUPPORTED",
+      details: { feature: "an archive on several devices" },
+    });
+    expect(engine.archives).toEqual([]);
   });
 
   it("cannot stay on the disk", async () => {

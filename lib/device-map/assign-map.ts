@@ -1,3 +1,4 @@
+import { RewardModelScoreError } from "../errors.js";
 import type { Dtype } from "../native/binding.js";
 import type { Assignment, PlaceableProgram } from "./assignment.js";
 import { checkpointTree } from "./checkpoint-tree.js";
@@ -9,7 +10,8 @@ import { placeStages } from "./place.js";
 import { planDeviceMap, type Plan } from "./plan.js";
 
 /** Puts one copy of a program where a map says, as `placeStages` does. */
-export function assignMap(map: GivenMap, program: PlaceableProgram, devices: Devices): Assignment {
+export function assignMap(given: GivenMap, program: PlaceableProgram, devices: Devices): Assignment {
+  const map = program.isWhole ? onOneDevice(given, devices) : given;
   const { stages, executionDevice, warnings } = placeStages(program.stages, map, (device) =>
     findDevice(devices, device),
   );
@@ -21,6 +23,20 @@ export function assignMap(map: GivenMap, program: PlaceableProgram, devices: Dev
     replicas: [{ devices: computing, stages, executionDevice }],
     warnings,
   };
+}
+
+/** Whatever the names in the map: a graph has none. */
+function onOneDevice(map: GivenMap, devices: Devices): GivenMap {
+  const [device, ...others] = new Set(Object.values(map).map((device) => findDevice(devices, device)));
+  if (device === undefined) return map;
+  if (others.length === 0) return { "": device };
+  throw new RewardModelScoreError(
+    "ERR_NOT_SUPPORTED",
+    `deviceMap divides a TorchScript archive between ${[device, ...others].join(", ")}. The graph of an archive runs on ` +
+      `one device as a whole: name that one. The model's weights, where their architecture is built in, and what ` +
+      `"reward-model-score export" makes of them can be divided.`,
+    { feature: "an archive on several devices" },
+  );
 }
 
 /**

@@ -6,6 +6,8 @@ import type { Placement } from "./place.js";
 export interface PlaceableProgram {
   stages: readonly StageSpec[];
   tensors: readonly TensorInfo[];
+  /** The one stage is a graph that nothing of can be put elsewhere. */
+  isWhole?: true;
   /** What it computes in, which its size follows. */
   dtypeOn: (where: "cpu" | "accelerator") => Dtype;
 }

@@ -14,7 +14,7 @@ import type { ScoringModel } from "./scoring-model.js";
 
 const padConfig = v.object({ pad_token_id: v.optional(v.nullable(v.pipe(v.number(), v.integer()))) });
 
-/** An archive as the planner sees it: one stage that cannot be divided, of the size of the file. */
+/** An archive as the planner sees it: one stage, of the size of the file. */
 export async function placeableArchive(archive: string): Promise<PlaceableProgram> {
   const { size } = await stat(archive);
   const shape = [Math.ceil(size / 4)];
@@ -29,6 +29,7 @@ export async function placeableArchive(archive: string): Promise<PlaceableProgra
       },
     ],
     tensors: [{ name: tensor, dtype: "F32", shape, file: 0 }],
+    isWhole: true,
     dtypeOn: () => "float32",
   };
 }
@@ -57,7 +58,7 @@ export async function openArchive(
   );
   return {
     native,
-    deviceMap: { "": map[""] ?? map[ARCHIVE]! },
+    deviceMap: map,
     toRow: (ids) => ({ ids, pooled: [], gates: [] }),
     plan: (rows, budget) => {
       const lengths = rows.map(({ ids }) => ids.length);

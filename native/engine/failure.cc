@@ -35,7 +35,8 @@ std::string cause_in_interpreter_error(const std::string& text) {
   return last;
 }
 
-Failure out_of_memory(const std::string& device, const std::string& reason) {
+Failure out_of_memory(const std::string& device, std::string reason) {
+  while (!reason.empty() && (reason.back() == '.' || reason.back() == ' ')) reason.pop_back();
   return {"ERR_OUT_OF_MEMORY",
           "Out of memory on " + device + ": " + reason +
               ". Use a smaller token budget, a smaller torchDtype or a device map that spreads the model.",

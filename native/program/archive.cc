@@ -2,8 +2,10 @@
 
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
+#include <c10/core/DeviceGuard.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/passes/freeze_module.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include <utility>
 
@@ -78,6 +80,10 @@ class Archive : public Program {
 
  private:
   at::Tensor run(const PaddedBatch& batch) {
+    const c10::DeviceGuard guard(options_.device);
+    // For accelerators the optimiser compiles what it has seen run a few times anew, so that a score would
+    // depend on how many batches came before it.
+    const torch::jit::GraphOptimizerEnabledGuard optimised(options_.device.is_cpu());
     const at::IValue output =
         module_.forward({batch.input_ids.to(options_.device), batch.attention_mask.to(options_.device)});
     return scores_of_output(output, batch.input_ids.size(0), options_.path);
@@ -117,16 +123,19 @@ std::unique_ptr<Program> load_archive(const ArchiveOptions& options, const Progr
   const at::ScalarType dtype = compute_dtype(options, own);
   const int64_t bytes = parameter_bytes(module, dtype);
   torch::jit::freeze_module_inplace(&module);
+  // In a float32 graph a float32 that is named may be the model's type or one that its author insists on, as
+  // for norms and angles. So only the products are narrowed, which is where it pays.
+  const at::ScalarType rest = own == at::kFloat ? own : dtype;
+  if (rest != own) convert_dtype(module, own, rest);
   const auto graph = module.get_method("forward").graph();
-  if (!options.device.is_cpu()) {
-    if (dtype != own) convert_dtype(*graph, own, dtype);
-    move_to_device(*graph, options.device);
-  } else {
-    // Down to bfloat16 only the products go, where it pays; the rest stays in float32, which costs nothing
-    // there.
-    if (dtype == at::kFloat && own != dtype) convert_dtype(*graph, own, dtype);
+  const c10::DeviceGuard guard(options.device);
+  if (options.device.is_cpu()) {
+    move_to_device(module, options.device);
     pack_linears(graph, dtype);
-    if (own == at::kFloat || dtype == at::kFloat) fuse_operations(graph);
+    if (rest == at::kFloat) fuse_operations(graph);
+  } else {
+    if (rest != dtype) narrow_products(graph, dtype);
+    move_to_device(module, options.device);
   }
   progress(0.9);
   auto archive = std::make_unique<Archive>(std::move(module), options, dtype, bytes);

@@ -1,16 +1,16 @@
 #pragma once
 
 #include <c10/core/Device.h>
-#include <torch/csrc/jit/ir/ir.h>
+#include <torch/csrc/jit/api/module.h>
 
 namespace reward_model_score {
 
-// Makes a frozen graph compute in `to` where it computed in `from`: its constants, and the types that it
+// Makes a frozen module compute in `to` where it computed in `from`: its tensors, and the types that it
 // names.
-void convert_dtype(torch::jit::Graph& graph, at::ScalarType from, at::ScalarType to);
+void convert_dtype(torch::jit::Module& module, at::ScalarType from, at::ScalarType to);
 
-// Makes a frozen graph run on `device`: a trace holds the device that it was made on as constants, for
-// example in arange(…, device=cpu).
-void move_to_device(torch::jit::Graph& graph, c10::Device device);
+// Makes a frozen module run on `device`, whatever device it was made on: its tensors, and the devices that it
+// names, for example in arange(…, device=cpu). A trace holds both as constants of its graph.
+void move_to_device(torch::jit::Module& module, c10::Device device);
 
 }  // namespace reward_model_score

@@ -37,6 +37,22 @@ Value* insert_packed(Graph& graph, Node* before, const LinearWeights& weights, a
       at::IValue(c10::make_intrusive<PackedLinear>(weights.weight.to(dtype), weights.bias)));
 }
 
+Value* insert_conversion(Graph& graph, Value* x, at::ScalarType dtype) {
+  return graph.insert(at::aten::to, {x, static_cast<int64_t>(dtype), false, false, c10::IValue()});
+}
+
+void narrow_constant(Graph& graph, Node* user, size_t input, at::ScalarType dtype) {
+  const auto constant = torch::jit::toIValue(user->input(input));
+  if (constant && constant->isTensor())
+    user->replaceInput(input, graph.insertConstant(constant->toTensor().to(dtype)));
+}
+
+void widen_output(Graph& graph, Node* node) {
+  torch::jit::WithInsertPoint after(node->next());
+  Value* wide = insert_conversion(graph, node->output(), at::kFloat);
+  node->output()->replaceAllUsesAfterNodeWith(wide->node(), wide);
+}
+
 std::optional<std::string> activation_of(Node* node) {
   if (node->kind() == at::aten::silu) return "silu";
   if (node->kind() != at::aten::gelu) return std::nullopt;
@@ -78,6 +94,29 @@ void pack_linears(const std::shared_ptr<Graph>& graph, at::ScalarType dtype) {
     replace(*graph, linear, op, {linear->input(0), insert_packed(*graph, linear, *weights, dtype)});
     // Now, not at the end: the plain weight is freed before the next one is packed.
     linear->destroy();
+  }
+  torch::jit::EliminateDeadCode(graph);
+}
+
+void narrow_products(const std::shared_ptr<Graph>& graph, at::ScalarType dtype) {
+  const auto holds_float32 = [](Value* weight) {
+    const auto constant = torch::jit::toIValue(weight);
+    return constant && constant->isTensor() && constant->toTensor().scalar_type() == at::kFloat;
+  };
+  for (Node* linear : nodes_of_kind(*graph, at::aten::linear)) {
+    check_interrupt();
+    if (!holds_float32(linear->input(1))) continue;
+    torch::jit::WithInsertPoint here(linear);
+    linear->replaceInput(0, insert_conversion(*graph, linear->input(0), dtype));
+    narrow_constant(*graph, linear, 1, dtype);
+    narrow_constant(*graph, linear, 2, dtype);
+    widen_output(*graph, linear);
+  }
+  for (Node* embedding : nodes_of_kind(*graph, at::aten::embedding)) {
+    if (!holds_float32(embedding->input(0))) continue;
+    torch::jit::WithInsertPoint here(embedding);
+    narrow_constant(*graph, embedding, 0, dtype);
+    widen_output(*graph, embedding);
   }
   torch::jit::EliminateDeadCode(graph);
 }
