@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { packageVersion } from "../version.js";
+import { benchCommand } from "./commands/bench.js";
 import { cacheCommand } from "./commands/cache.js";
 import { deviceMapCommand } from "./commands/device-map.js";
 import { doctorCommand } from "./commands/doctor.js";
@@ -15,6 +16,7 @@ export function createProgram(): Command {
     .version(packageVersion())
     .exitOverride()
     .addCommand(scoreCommand())
+    .addCommand(benchCommand())
     .addCommand(setupCommand())
     .addCommand(doctorCommand())
     .addCommand(downloadCommand())

@@ -33,6 +33,12 @@ export class Progress {
     process.stderr.write(`${percentage}${describe()}\n`);
   }
 
+  /** Prints a line; the bar comes back with the next update. */
+  tell(line: string): void {
+    this.stop();
+    process.stderr.write(`${line}\n`);
+  }
+
   /** Takes the bar away, so that lines can be printed. */
   stop(): void {
     if (this.#started) this.#bar?.stop();

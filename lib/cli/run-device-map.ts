@@ -15,6 +15,7 @@ import { loadBinding } from "../native/load.js";
 import { resolveOptions } from "../options.js";
 import type { DeviceMapFlags } from "./commands/device-map.js";
 import { interruptible } from "./interrupt.js";
+import { align } from "./table.js";
 
 export async function runDeviceMap(
   model: string,
@@ -104,15 +105,5 @@ function ranges(names: readonly string[]): string[] {
   }
   return runs.map(({ base, first, last }) =>
     first < 0 ? base || "everything" : `${base}${first}${last > first ? `-${last}` : ""}`,
-  );
-}
-
-function align(rows: readonly string[][]): string[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join("  ")
-      .trimEnd(),
   );
 }

@@ -1,12 +1,11 @@
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
-import { RewardModelScoreError } from "../errors.js";
 import { InputFile } from "../io/input-file.js";
 import { OutputFile } from "../io/output-file.js";
 import type { RewardModelScoreOptions } from "../options.js";
 import { RewardModelScore } from "../reward-model-score.js";
 import type { ScoreFlags } from "./commands/score.js";
 import { interruptible } from "./interrupt.js";
+import { readModelOptions } from "./read-model-options.js";
 import { requireLibtorch } from "./require-libtorch.js";
 import { EXIT } from "./report-error.js";
 import { errorOf, formatRow, readRows, type InputRow } from "./rows.js";
@@ -17,7 +16,7 @@ export async function runScore(
   { output: outputPath, yes, ...flags }: ScoreFlags,
 ): Promise<void> {
   // Everything that can be wrong with the arguments shows before a model is loaded.
-  const options = await readOptions(flags);
+  const options = await readModelOptions(flags);
   const step = new RewardModelScore(options);
   const input = await InputFile.open(path);
   const output = outputPath === undefined ? undefined : await OutputFile.open(outputPath);
@@ -77,18 +76,5 @@ async function score(
     if (output) await output.write(line);
     else if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain", { signal });
     report.row(row, failed ? errorOf(row, scored) : undefined);
-  }
-}
-
-async function readOptions({
-  chatTemplate,
-  ...flags
-}: Omit<ScoreFlags, "output" | "yes">): Promise<RewardModelScoreOptions> {
-  if (chatTemplate === undefined) return flags;
-  try {
-    return { ...flags, chatTemplate: await readFile(chatTemplate, "utf8") };
-  } catch (cause) {
-    const message = `The chat template ${chatTemplate} cannot be read: ${(cause as Error).message}.`;
-    throw new RewardModelScoreError("ERR_NOT_FOUND", message, { path: chatTemplate }, { cause });
   }
 }

@@ -12,10 +12,7 @@ export async function runSetup(
       setup({
         ...options,
         signal,
-        log: (line) => {
-          progress.stop();
-          process.stderr.write(`${line}\n`);
-        },
+        log: (line) => progress.tell(line),
         onProgress: (phase, bytes, total) =>
           progress.update(total === undefined ? undefined : bytes / total, () => {
             const done = phase === "download" ? "fetched" : "unpacked";

@@ -1,6 +1,7 @@
-import { formatBytes, formatDuration } from "../io/format.js";
+import { formatDuration } from "../io/format.js";
 import type { LoadProgress } from "../model/open-model.js";
 import type { ScoringProgress } from "../scoring/scorer.js";
+import { reportLoading } from "./load-report.js";
 import { Progress } from "./progress.js";
 import type { InputRow } from "./rows.js";
 
@@ -16,19 +17,7 @@ export class ScoreReport {
   readonly #progress = new Progress();
 
   loading(progress: LoadProgress): void {
-    if (progress.phase === "weights") {
-      this.#progress.update(progress.fraction, () => "loading the model");
-    } else if (progress.phase === "unused") {
-      this.#tell(`Tensors of the checkpoint that scoring does not use: ${progress.tensors.join(", ")}`);
-    } else if (progress.phase === "warning") {
-      this.#tell(`Warning: ${progress.message}`);
-    } else {
-      const { loaded, total } = progress;
-      this.#progress.update(
-        loaded / total,
-        () => `downloading ${formatBytes(loaded)} of ${formatBytes(total)}`,
-      );
-    }
+    reportLoading(this.#progress, progress);
   }
 
   loaded(): void {
@@ -42,7 +31,7 @@ export class ScoreReport {
 
   row({ line, fraction }: InputRow, error: string | undefined): void {
     this.#rows++;
-    if (error !== undefined && ++this.failed <= ERRORS_SHOWN) this.#tell(`line ${line}: ${error}`);
+    if (error !== undefined && ++this.failed <= ERRORS_SHOWN) this.#progress.tell(`line ${line}: ${error}`);
     this.#progress.update(fraction, () => {
       const left = fraction ? this.#seconds() * (1 / fraction - 1) : undefined;
       return `${this.#speed()}${left === undefined ? "" : `, ${formatDuration(left)} left`}`;
@@ -65,11 +54,6 @@ export class ScoreReport {
       lines.push(`Without a score, with an error instead: ${rows(this.failed)}${shown}`);
     }
     process.stderr.write(`${lines.join("\n")}\n`);
-  }
-
-  #tell(line: string): void {
-    this.#progress.stop();
-    process.stderr.write(`${line}\n`);
   }
 
   #speed(): string {

@@ -67,6 +67,7 @@ export async function openArchive(
     },
     maxBatchTokens: options.maxBatchTokens,
     scoreShape: { perStep: false, attributes: options.attributes, names: {} },
+    weightsPerToken: undefined,
   };
 }
 

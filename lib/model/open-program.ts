@@ -3,6 +3,7 @@ import { RewardModelScoreError } from "../errors.js";
 import type { Architecture } from "../architectures/architecture.js";
 import { describeArchitecture } from "../architectures/describe.js";
 import { createPooling, type PoolingRule } from "../architectures/pooling.js";
+import { weightsPerToken } from "../architectures/weights-per-token.js";
 import { planPacks } from "../batching/packed.js";
 import type { Assignment, PlaceableProgram } from "../device-map/assignment.js";
 import type { Dtype, NativeBinding, NativeCheckpoint, TensorInfo } from "../native/binding.js";
@@ -81,6 +82,7 @@ export async function openProgram(
       attributes: options.attributes,
       names: attributeNames(architecture),
     },
+    weightsPerToken: weightsPerToken(architecture.spec),
   };
 }
 

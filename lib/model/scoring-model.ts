@@ -20,4 +20,6 @@ export interface ScoringModel {
   /** The budget to begin with. */
   maxBatchTokens: number;
   scoreShape: ScoreShape;
+  /** Weights that every token is multiplied with; undefined for archives, which do not say. */
+  weightsPerToken: number | undefined;
 }

@@ -20,6 +20,8 @@ export interface NativeBinding {
   loadProgram(spec: ProgramSpec, options: ProgramOptions): Promise<NativeModel>;
   /** Saves a built-in program of reference ops with its weights as a TorchScript archive. */
   exportProgram(spec: ProgramSpec, options: ExportOptions): Promise<void>;
+  /** Floating point operations per second of a device's own products of large matrices: the ceiling of a model's linears. */
+  productRate(options: ProductRateOptions): Promise<number>;
 }
 
 export interface RuntimeInfo {
@@ -188,6 +190,14 @@ export interface ProgramOptions {
   /** Where stages on "cpu" and "disk" are computed: an accelerator if the map has one, else "cpu". */
   executionDevice: string;
   onProgress?: (fraction: number) => void;
+}
+
+export interface ProductRateOptions {
+  /** "cpu", "cuda:0", … */
+  device: string;
+  dtype: Dtype;
+  /** 0 = physical cores. */
+  threads: number;
 }
 
 export interface ExportOptions {

@@ -20,6 +20,7 @@ Napi::Object register_binding(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Instance(env));
   Model::register_class(env);
   register_error_class(env, exports);
+  register_product_rate(env, exports);
   register_runtime_info(env, exports);
   register_devices(env, exports);
   register_load_archive(env, exports);

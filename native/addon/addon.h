@@ -13,6 +13,7 @@ void register_error_class(Napi::Env env, Napi::Object exports);
 void register_load_archive(Napi::Env env, Napi::Object exports);
 void register_open_checkpoint(Napi::Env env, Napi::Object exports);
 void register_load_program(Napi::Env env, Napi::Object exports);
+void register_product_rate(Napi::Env env, Napi::Object exports);
 void register_runtime_info(Napi::Env env, Napi::Object exports);
 
 }  // namespace reward_model_score

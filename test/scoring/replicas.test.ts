@@ -18,6 +18,7 @@ function scoreAll(native: Replicas, count: number): Promise<unknown>[] {
     plan: plans.packed!,
     maxBatchTokens: 8,
     scoreShape: { perStep: false, attributes: false, names: {} },
+    weightsPerToken: undefined,
     toRow: () => {
       throw new Error("rows are encoded already");
     },

@@ -1,0 +1,17 @@
+import { formatBytes } from "../io/format.js";
+import type { LoadProgress } from "../model/open-model.js";
+import type { Progress } from "./progress.js";
+
+/** Tells on stderr what happens while a model is loaded. */
+export function reportLoading(bar: Progress, progress: LoadProgress): void {
+  if (progress.phase === "weights") {
+    bar.update(progress.fraction, () => "loading the model");
+  } else if (progress.phase === "unused") {
+    bar.tell(`Tensors of the checkpoint that scoring does not use: ${progress.tensors.join(", ")}`);
+  } else if (progress.phase === "warning") {
+    bar.tell(`Warning: ${progress.message}`);
+  } else {
+    const { loaded, total } = progress;
+    bar.update(loaded / total, () => `downloading ${formatBytes(loaded)} of ${formatBytes(total)}`);
+  }
+}
