@@ -10,40 +10,12 @@
 namespace reward_model_score {
 namespace {
 
-std::vector<Segment> read_segments(const at::Tensor& table, int64_t tokens) {
-  TORCH_CHECK(table.scalar_type() == at::kInt && table.dim() == 2 && table.size(1) == 4,
-              "attention: segments must be int32 [S, 4], not ", table.scalar_type(), " ", table.sizes());
-  const at::Tensor rows = table.contiguous();
-  const int32_t* row = rows.const_data_ptr<int32_t>();
-  std::vector<Segment> segments(rows.size(0));
-  for (int32_t s = 0; s < rows.size(0); ++s, row += 4) {
-    const Segment segment{row[0], row[1], row[2], row[3]};
-    const bool root = segment.parent == -1;
-    const bool fits = segment.start >= 0 && segment.length >= 1 && segment.length <= tokens - segment.start;
-    const bool known = root || (segment.parent >= 0 && segment.parent < s);
-    TORCH_CHECK(fits && known &&
-                    segment.position ==
-                        (root ? 0 : segments[segment.parent].position + segments[segment.parent].length),
-                "attention: segment ", s, " is (start ", row[0], ", length ", row[1], ", parent ", row[2],
-                ", position ", row[3], ") in a pack of ", tokens, " tokens");
-    segments[s] = segment;
-  }
-  return segments;
-}
-
-struct Shape {
-  int64_t q_heads, kv_heads, head_dim;
-  float scale;
-  int64_t window;
-  float softcap;
-};
-
 template <class T>
-void attend(const at::Tensor& qkv, const std::vector<Segment>& segments, const Shape& shape,
+void attend(const at::Tensor& qkv, const std::vector<Segment>& segments, const AttentionShape& shape,
             at::Tensor& out) {
   const cpu::Kernels<T>& kernels = cpu::kernels<T>();
   const AttentionPlan plan(segments, shape.window);
-  const int64_t d = shape.head_dim, stride = qkv.size(1), group = shape.q_heads / shape.kv_heads;
+  const int64_t d = shape.head_dim, stride = qkv.size(1), group = shape.group();
   const T* queries = elements<T>(qkv);
   const T* keys = queries + shape.q_heads * d;
   const T* values = keys + shape.kv_heads * d;
@@ -86,9 +58,9 @@ void attend(const at::Tensor& qkv, const std::vector<Segment>& segments, const S
                     .blocks = seen.data(),
                     .block_count = tile.keys_count,
                     .first_block = tile.first_block,
-                    .scale = shape.scale,
+                    .scale = static_cast<float>(shape.scale),
                     .window = shape.window,
-                    .softcap = shape.softcap,
+                    .softcap = static_cast<float>(shape.softcap),
                     .out = result + (token * shape.q_heads + head) * d,
                     .out_stride = shape.q_heads * d,
                     .scratch = elements<char>(scratch) + at::get_thread_num() * scratch_bytes});
@@ -98,15 +70,9 @@ void attend(const at::Tensor& qkv, const std::vector<Segment>& segments, const S
 at::Tensor attention(const at::Tensor& input, const at::Tensor& table, int64_t q_heads, int64_t kv_heads,
                      int64_t head_dim, double scale, int64_t window, double softcap) {
   const at::Tensor qkv = input.contiguous();
-  TORCH_CHECK(kv_heads > 0 && q_heads % kv_heads == 0 && head_dim > 0 && head_dim % 2 == 0 &&
-                  qkv.dim() == 2 && qkv.size(1) == (q_heads + 2 * kv_heads) * head_dim,
-              "attention: qkv is ", qkv.sizes(), " for ", q_heads, " + 2 x ", kv_heads, " heads of ",
-              head_dim);
-  TORCH_CHECK(scale > 0 && window >= 0 && softcap >= 0, "attention: scale ", scale, ", window ", window,
-              ", softcap ", softcap);
+  const AttentionShape shape{q_heads, kv_heads, head_dim, scale, window, softcap};
+  check_attention(qkv, shape);
   const std::vector<Segment> segments = read_segments(table, qkv.size(0));
-  const Shape shape{
-      q_heads, kv_heads, head_dim, static_cast<float>(scale), window, static_cast<float>(softcap)};
   at::Tensor out = at::empty({qkv.size(0), q_heads * head_dim}, qkv.options());
   dispatch("attention", qkv, [&](auto element) { attend<decltype(element)>(qkv, segments, shape, out); });
   return out;

@@ -3,16 +3,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace reward_model_score {
+#include "ops/segments.h"
 
-struct Segment {
-  /** Index of its first token in the pack, and its number of tokens. */
-  int32_t start, length;
-  /** The segment that it continues, or -1. */
-  int32_t parent;
-  /** Absolute position of its first token. */
-  int32_t position;
-};
+namespace reward_model_score {
 
 /** Keys at the absolute positions of one block, as one segment and its descendants see them. */
 struct KeyBlock {

@@ -11,7 +11,8 @@ namespace {
 
 // The fused ops are for the CPU; float16 has none there and runs on the reference.
 OpSet ops_for(c10::Device device, at::ScalarType dtype) {
-  return device.is_cpu() && dtype != at::kHalf ? OpSet::kFused : OpSet::kReference;
+  if (!device.is_cpu()) return OpSet::kDevice;
+  return dtype == at::kHalf ? OpSet::kReference : OpSet::kFused;
 }
 
 // An op set's library, and the stages compiled against it.

@@ -8,6 +8,7 @@
 #include "engine/failure.h"
 #include "engine/interrupt.h"
 #include "error.h"
+#include "ops/device/forward_plans.h"
 #include "placement/device_batch.h"
 #include "placement/placed_stages.h"
 
@@ -48,6 +49,7 @@ class BuiltinProgram : public Program {
     }
     // The fused ops leave nothing for the optimiser to gain, and its profiling would cost every first batch.
     const torch::jit::GraphOptimizerEnabledGuard unoptimised(false);
+    const ForwardPlans plans;
     DeviceBatch tensors(batch_tensors(batch));
     auto x = at::empty({0}, dtype_);
     WeightStream weights(helper_, fetches_);

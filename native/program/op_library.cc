@@ -8,21 +8,33 @@ namespace {
 
 using torch::jit::CompilationUnit;
 
-constexpr char kFusedNamespace[] = "reward_model_score::";
 // Qualified as Python's own types are, so that an archive that holds the functions loads there.
 constexpr char kReferencePrefix[] = "__torch__.reward_model_score";
+
+// Where the custom ops of a set are; empty if it has none.
+std::string namespace_of(OpSet ops) {
+  switch (ops) {
+    case OpSet::kReference:
+      return "";
+    case OpSet::kFused:
+      return "reward_model_score::";
+    case OpSet::kDevice:
+      return "reward_model_score_device::";
+  }
+  return "";
+}
 
 class OpResolver : public torch::jit::Resolver {
  public:
   OpResolver(OpSet ops, c10::TypePtr weight_type, std::weak_ptr<CompilationUnit> unit)
-      : ops_(ops), weight_type_(std::move(weight_type)), unit_(std::move(unit)) {}
+      : namespace_(namespace_of(ops)), weight_type_(std::move(weight_type)), unit_(std::move(unit)) {}
 
   std::shared_ptr<torch::jit::SugaredValue> resolveValue(const std::string& name,
                                                          torch::jit::GraphFunction& /*caller*/,
                                                          const torch::jit::SourceRange& /*range*/) override {
     if (name == "torch") return std::make_shared<torch::jit::BuiltinModule>("aten");
-    if (ops_ == OpSet::kFused) {
-      const auto symbol = c10::Symbol::fromQualString(kFusedNamespace + name);
+    if (!namespace_.empty()) {
+      const auto symbol = c10::Symbol::fromQualString(namespace_ + name);
       if (!torch::jit::getAllOperatorsFor(symbol).empty()) {
         return std::make_shared<torch::jit::BuiltinFunction>(symbol, std::nullopt);
       }
@@ -40,7 +52,7 @@ class OpResolver : public torch::jit::Resolver {
   }
 
  private:
-  OpSet ops_;
+  const std::string namespace_;
   c10::TypePtr weight_type_;
   // The unit owns functions that were compiled with this resolver; owning it back would leak both.
   std::weak_ptr<CompilationUnit> unit_;

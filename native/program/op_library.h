@@ -13,8 +13,12 @@ namespace reward_model_score {
 enum class OpSet {
   // TorchScript functions: any device, and the only ones that an exported archive may hold.
   kReference,
-  // Custom ops `reward_model_score::<name>` on packed weights; an op without one falls back to its reference.
+  // Custom ops `reward_model_score::<name>` for the CPU on packed weights; an op without one falls back to
+  // its
+  // reference.
   kFused,
+  // Custom ops `reward_model_score_device::<name>` for any device on the reference's weights, and the same.
+  kDevice,
 };
 
 // The op vocabulary as the sources of programs see it: names of ops, `torch`, and the type `W` of a linear's

@@ -21,7 +21,8 @@ Napi::Value compile(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string source = info[0].ToString();
   const auto options = info[1].As<Napi::Object>();
-  const auto ops = options.Get("ops").ToString().Utf8Value() == "fused" ? OpSet::kFused : OpSet::kReference;
+  const std::string set = options.Get("ops").ToString();
+  const auto ops = set == "fused" ? OpSet::kFused : set == "device" ? OpSet::kDevice : OpSet::kReference;
   const std::string reference = options.Get("reference").ToString();
   std::shared_ptr<OpLibrary> library;
   auto failure = fence("cpu", [&] {

@@ -34,6 +34,9 @@ export type Value =
   | null
   | Value[];
 
+/** Implementations of the op vocabulary: the CPU's kernels, those of accelerators, plain TorchScript. */
+export type OpSet = "fused" | "device" | "reference";
+
 export interface EngineTest extends NativeBinding {
   /**
    * Compiles functions that may use the op vocabulary (and `W`, the type of a linear's weight). The result calls one of
@@ -41,7 +44,7 @@ export interface EngineTest extends NativeBinding {
    */
   compile(
     source: string,
-    options: { ops: "fused" | "reference"; reference: string },
+    options: { ops: OpSet; reference: string },
   ): (name: string, ...args: Value[]) => unknown;
   /** For the snippets, which run on the JavaScript thread. */
   setThreads(count: number): void;
@@ -67,6 +70,8 @@ export interface Simulator {
   reset(): void;
   /** From now on whatever touches the device fails, until `devices` is called. */
   fail(index: number): void;
+  /** Whether devices have CUDA's fused attention for packed sequences, until `devices` is called: without it at first. */
+  setFusedAttention(available: boolean): void;
   /**
    * The next operation of the device begins only when this many bytes more have come from the host: a test that copies
    * go on while the device computes. It fails after half a minute.
@@ -89,6 +94,8 @@ export interface SimulatedDevice {
   /** Operations that were computed, copies not counted. */
   operations: number;
   mostUsed: number;
+  /** Operations that were fused attention. */
+  fusedAttention: number;
 }
 
 export async function openEngineTest(): Promise<EngineTest> {

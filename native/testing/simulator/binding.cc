@@ -37,6 +37,7 @@ Napi::Value to_object(Napi::Env env, const State& state) {
   set("asynchronous", state.counters.asynchronous);
   set("operations", state.counters.operations);
   set("mostUsed", state.counters.most_used);
+  set("fusedAttention", state.counters.fused_attention);
   return object;
 }
 
@@ -68,6 +69,10 @@ Napi::Object binding(Napi::Env env) {
   });
   add("fail", [=](const Napi::CallbackInfo& info) {
     fail(index(info));
+    return info.Env().Undefined();
+  });
+  add("setFusedAttention", [](const Napi::CallbackInfo& info) {
+    set_fused_attention(info[0].ToBoolean());
     return info.Env().Undefined();
   });
   add("hold", [=](const Napi::CallbackInfo& info) {

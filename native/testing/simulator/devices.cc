@@ -25,6 +25,7 @@ struct Machine {
   std::mutex mutex;
   std::condition_variable changed;
   int count = 0;
+  bool fused_attention = false;
   std::array<Device, kMostDevices> devices;
 };
 
@@ -43,6 +44,7 @@ void replace_devices(const std::vector<int64_t>& sizes) {
                 machine().devices[index].state.used, " bytes.");
   }
   machine().count = static_cast<int>(sizes.size());
+  machine().fused_attention = false;
   for (size_t index = 0; index < sizes.size(); ++index) {
     machine().devices[index] = {};
     machine().devices[index].state.size = sizes[index];
@@ -76,6 +78,16 @@ void fail(int index) {
 void check_working(int index) {
   std::lock_guard lock(machine().mutex);
   TORCH_CHECK(!machine().devices.at(index).failed, "sim:", index, " has failed, as the test wanted.");
+}
+
+void set_fused_attention(bool available) {
+  std::lock_guard lock(machine().mutex);
+  machine().fused_attention = available;
+}
+
+bool has_fused_attention() {
+  std::lock_guard lock(machine().mutex);
+  return machine().fused_attention;
 }
 
 void hold(int index, int64_t bytes) {

@@ -21,10 +21,11 @@ constexpr int kMostDevices = 8;
 struct Counters {
   int64_t host_to_device = 0;  // bytes
   int64_t device_to_host = 0;
-  int64_t from_devices = 0;  // from other simulated devices
-  int64_t asynchronous = 0;  // of the bytes from the host: from pinned memory, not waited for
-  int64_t operations = 0;    // that were computed
-  int64_t most_used = 0;     // bytes of memory at a time
+  int64_t from_devices = 0;     // from other simulated devices
+  int64_t asynchronous = 0;     // of the bytes from the host: from pinned memory, not waited for
+  int64_t operations = 0;       // that were computed
+  int64_t most_used = 0;        // bytes of memory at a time
+  int64_t fused_attention = 0;  // operations that were it
 };
 
 struct State {
@@ -43,6 +44,10 @@ void reset_counters();
 // From now on whatever touches the device fails.
 void fail(int index);
 void check_working(int index);
+
+// Whether devices have the fused attention kernel, which they have not when they are new.
+void set_fused_attention(bool available);
+bool has_fused_attention();
 
 // The next operation of the device begins only when this many bytes more have come from the host.
 void hold(int index, int64_t bytes);

@@ -1,5 +1,7 @@
 // What tensors on a simulated device can do: a few kernels of its own for memory, views and copies, and the
 // CPU's kernels, on the same memory, for all the rest.
+#include "testing/simulator/kernels.h"
+
 #include <ATen/ATen.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/NativeFunctions.h>
@@ -16,11 +18,17 @@
 #include "testing/simulator/streams.h"
 
 namespace reward_model_score::simulator {
-namespace {
-
-constexpr c10::DispatchKeySet kKeys(c10::DispatchKey::PrivateUse1);
 
 bool is_simulated(const at::Tensor& tensor) { return tensor.defined() && tensor.device().type() == kType; }
+
+at::Tensor on_cpu(const at::Tensor& tensor) {
+  if (!is_simulated(tensor)) return tensor;
+  return at::from_blob(
+      tensor.mutable_data_ptr(), tensor.sizes(), tensor.strides(), [](void*) {},
+      at::TensorOptions().dtype(tensor.scalar_type()), at::Device(at::kCPU));
+}
+
+namespace {
 
 // By what is in it: the type of a list that TorchScript made of optional tensors is no sure sign.
 bool is_tensor_list(const c10::IValue& value) {
@@ -29,13 +37,7 @@ bool is_tensor_list(const c10::IValue& value) {
   return std::any_of(items.begin(), items.end(), [](const c10::IValue& item) { return item.isTensor(); });
 }
 
-/** The same memory as a tensor of the CPU. */
-at::Tensor on_cpu(const at::Tensor& tensor) {
-  if (!is_simulated(tensor)) return tensor;
-  return at::from_blob(
-      tensor.mutable_data_ptr(), tensor.sizes(), tensor.strides(), [](void*) {},
-      at::TensorOptions().dtype(tensor.scalar_type()), at::Device(at::kCPU));
-}
+constexpr c10::DispatchKeySet kKeys(c10::DispatchKey::PrivateUse1);
 
 // Memory and views.
 

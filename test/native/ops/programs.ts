@@ -1,5 +1,5 @@
 /** The ops as functions of tensors, by the fused kernels and by the reference. */
-import { referenceOps, type EngineTest, type TensorValue, type Value } from "../engine-test.js";
+import { referenceOps, type EngineTest, type OpSet, type TensorValue, type Value } from "../engine-test.js";
 
 const source = `
 def run_attention(qkv: Tensor, segments: Tensor, q_heads: int, kv_heads: int, head_dim: int,
@@ -30,7 +30,7 @@ export type Op =
   "attention" | "rotary" | "rms_norm" | "layer_norm" | "gated_activation" | "linear" | "linear_add";
 export type RunOp = (op: Op, ...args: Value[]) => Float32Array;
 
-export function compileOps(engine: EngineTest, ops: "fused" | "reference"): RunOp {
+export function compileOps(engine: EngineTest, ops: OpSet): RunOp {
   const run = engine.compile(source, { ops, reference: referenceOps });
   return (op, ...args) => (run(`run_${op}`, ...args) as TensorValue).data as Float32Array;
 }

@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { NativeModel } from "#lib/native/binding.js";
 import { noise, openEngineTest, rejection, type EngineTest } from "../engine-test.js";
-import { pack } from "../program/toy-program.js";
+import { pack, toySpec } from "../program/toy-program.js";
 import {
   batchBytes,
   bytes,
   hidden,
   openToyCheckpoint,
   place,
+  planBytes,
   splitSpec,
   type OpenCheckpoint,
 } from "./split-program.js";
@@ -72,18 +73,55 @@ it("a boundary moves the activations, and what stages added to the batch", async
   engine.simulator.reset();
   const { scores, extra } = await model.forward(batch);
   const [first, second] = [engine.simulator.read(0), engine.simulator.read(1)];
-  const table = 16 * rows.length; // attention reads the table of segments on the host, once a layer
+  const table = 16 * rows.length; // attention reads the table of segments on the host, once a device
   expect(first).toMatchObject({
-    hostToDevice: batchBytes(batch),
+    hostToDevice: batchBytes(batch) + planBytes(batch),
     fromDevices: 4 * hidden * rows.length,
     deviceToHost: table + 4 * (scores.length + extra["hidden"]!.values.length),
   });
   expect(second).toMatchObject({
-    hostToDevice: batchBytes(batch),
+    hostToDevice: batchBytes(batch) + planBytes(batch),
     fromDevices: 4 * hidden * tokens + 4 * tokens,
     deviceToHost: table,
   });
   await model.dispose();
+});
+
+it("layers share what attention has worked out for the batch", async () => {
+  const model = await place(engine, toy.checkpoint, ["sim:0", "sim:0", "sim:0", "sim:0"]);
+  for (let forward = 0; forward < 2; ++forward) {
+    engine.simulator.reset();
+    const { scores, extra } = await model.forward(batch);
+    expect(engine.simulator.read(0)).toMatchObject({
+      hostToDevice: batchBytes(batch) + planBytes(batch),
+      deviceToHost: 16 * rows.length + 4 * (scores.length + extra["hidden"]!.values.length),
+    });
+  }
+  await model.dispose();
+});
+
+it("layers on devices with a fused attention kernel use it, and score as on the CPU", async () => {
+  engine.simulator.setFusedAttention(true);
+  const load = (deviceMap: Record<string, string>) =>
+    engine.loadProgram(toySpec(2), {
+      checkpoint: toy.checkpoint,
+      dtype: "bfloat16",
+      threads: 1,
+      deviceMap,
+      executionDevice: deviceMap[""]!,
+    });
+  const [onCpu, onDevices] = [
+    await load({ "": "cpu" }),
+    await load({ "": "sim:0", "model.layers.1": "sim:1" }),
+  ];
+  const { scores } = await onDevices.forward(batch);
+  const expected = (await onCpu.forward(batch)).scores;
+  // bfloat16 keeps 8 bits.
+  for (const [index, score] of expected.entries())
+    expect(Math.abs(scores[index]! - score)).toBeLessThan(0.03);
+  // Once to see whether it is there, and once for the layer
+  for (const index of [0, 1]) expect(engine.simulator.read(index).fusedAttention).toBe(2);
+  await Promise.all([onCpu.dispose(), onDevices.dispose()]);
 });
 
 describe("stages that are offloaded", () => {
@@ -97,7 +135,7 @@ describe("stages that are offloaded", () => {
       const moved = 2 * bytes.layer + bytes.score;
       expect(engine.simulator.read(0)).toMatchObject({
         used: 0,
-        hostToDevice: moved + 4 * hidden * tokens + batchBytes(batch),
+        hostToDevice: moved + 4 * hidden * tokens + batchBytes(batch) + planBytes(batch),
         asynchronous: moved,
       });
     }
