@@ -2,6 +2,7 @@ import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from "undici";
 import type { HubEnvironment } from "../env.js";
 import { RewardModelScoreError } from "../errors.js";
 import { publicUrl } from "./errors.js";
+import { ReceiveBuffers } from "./receive-buffers.js";
 import { TransientError } from "./retry.js";
 
 export interface HubRequest {
@@ -33,6 +34,8 @@ export class HubConnection implements AsyncDisposable {
   readonly #origin: string;
   readonly #token: string | undefined;
   readonly #dispatcher: Dispatcher;
+  /** Where the bytes of answers are until they are released. */
+  readonly buffers = new ReceiveBuffers();
 
   constructor(env: Pick<HubEnvironment, "endpoint" | "proxy" | "apiTimeout">, token: string | undefined) {
     const endpoint = URL.canParse(env.endpoint) ? new URL(env.endpoint) : undefined;
@@ -46,7 +49,10 @@ export class HubConnection implements AsyncDisposable {
     this.endpoint = env.endpoint;
     this.#origin = endpoint.origin;
     this.#token = token;
-    const settings = { connections: MAX_CONNECTIONS_PER_HOST, connect: { timeout: env.apiTimeout } };
+    const settings = {
+      connections: MAX_CONNECTIONS_PER_HOST,
+      connect: this.buffers.connector({ timeout: env.apiTimeout }),
+    };
     this.#dispatcher =
       env.proxy.http || env.proxy.https
         ? new EnvHttpProxyAgent({

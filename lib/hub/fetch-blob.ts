@@ -8,6 +8,7 @@ import type { FileHash, Hasher } from "./hasher.js";
 import { FileLock } from "../io/file-lock.js";
 import { PartialFile, type Interval } from "./partial-file.js";
 import type { ProgressCounter } from "./progress.js";
+import type { ReceiveBuffers } from "./receive-buffers.js";
 import { backOff, givesUp, TransientError, type RetryPolicy } from "./retry.js";
 import { RangeRefused, type Source } from "./source.js";
 
@@ -16,6 +17,7 @@ export interface BlobContext {
   commit: string;
   policy: RetryPolicy;
   hasher: Hasher;
+  buffers: ReceiveBuffers;
   progress: ProgressCounter;
   /** Runs a task when a connection is free. */
   limit: <T>(task: () => Promise<T>) => Promise<T>;
@@ -171,16 +173,18 @@ class BlobDownload {
       rest.start += gathered;
       this.context.progress.add(this.file.path, gathered);
       hash.advance(partial.frontier);
+      for (const chunk of chunks) this.context.buffers.release(chunk);
       chunks = [];
       gathered = 0;
       writtenAt = Date.now();
     };
     try {
-      for await (const chunk of this.#source.read({ ...rest }, partial.etag, signal)) {
+      await this.#source.read({ ...rest }, partial.etag, signal, (chunk) => {
         chunks.push(chunk);
         gathered += chunk.length;
-        if (gathered >= WRITE_BYTES || Date.now() - writtenAt > WRITE_INTERVAL) await flush();
-      }
+        if (gathered >= WRITE_BYTES || Date.now() - writtenAt > WRITE_INTERVAL) return flush();
+        return undefined;
+      });
     } finally {
       await flush(); // also what came before a failure: it need not come again
     }

@@ -71,7 +71,7 @@ export class RemoteModel implements AsyncDisposable {
     const source = new Source({ connection, model, commit, path, size, idleTimeout: env.downloadTimeout });
     const attempt = async () => {
       const chunks: Buffer[] = [];
-      for await (const chunk of source.read(range, undefined, signal)) chunks.push(chunk);
+      await source.read(range, undefined, signal, (chunk) => void chunks.push(chunk));
       return Buffer.concat(chunks);
     };
     return retrying(attempt, policy, signal).catch(throwAfterRetries);

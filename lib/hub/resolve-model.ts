@@ -130,6 +130,7 @@ class SnapshotDownload {
       commit,
       policy,
       hasher,
+      buffers: connection.buffers,
       progress: new ProgressCounter(cache.model, total, onProgress),
       limit: pLimit(CONNECTIONS),
       sourceOf: ({ path, size }: RepositoryFile) =>

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { networkFailure, type HubConnection, type HubResponse } from "./connection.js";
 import { errorFromResponse } from "./errors.js";
 import type { Interval } from "./partial-file.js";
@@ -27,37 +28,36 @@ export class Source {
 
   constructor(private readonly options: SourceOptions) {}
 
-  /** Sends one request and yields the bytes of the range. Throws TransientError for what may pass. */
-  async *read(range: Interval, etag: string | undefined, signal: AbortSignal): AsyncGenerator<Buffer, void> {
+  /**
+   * Sends one request and hands the bytes of the range to `take` as they come; while that is busy, no more are read.
+   * Throws TransientError for what may pass.
+   */
+  async read(
+    range: Interval,
+    etag: string | undefined,
+    signal: AbortSignal,
+    take: (piece: Buffer) => Promise<void> | undefined,
+  ): Promise<void> {
     const response = await this.#open(range, etag, signal);
-    const { idleTimeout } = this.options;
-    const window = 3 * idleTimeout;
+    const { body, url } = response;
+    const requireSpeed = speedometer(3 * this.options.idleTimeout, url);
     let left = range.end - range.start;
-    let [windowStart, windowBytes] = [Date.now(), 0];
     try {
-      for await (const chunk of response.body as AsyncIterable<Buffer>) {
-        const excess = chunk.length > left;
-        const wanted = excess ? chunk.subarray(0, left) : chunk;
+      await drain(body, (piece) => {
+        const wanted = piece.length > left ? piece.subarray(0, left) : piece;
+        if (wanted !== piece) body.destroy(); // otherwise to the end, so that the connection can be used again
         left -= wanted.length;
-        yield wanted;
-        if (excess) return; // otherwise read to the end, so that the connection can be used again
-        windowBytes += wanted.length;
-        const elapsed = Date.now() - windowStart;
-        if (elapsed > window) {
-          if (windowBytes / (elapsed / 1000) < MIN_SPEED) {
-            throw new TransientError(`slower than ${MIN_SPEED} bytes a second`, response.url);
-          }
-          [windowStart, windowBytes] = [Date.now(), 0];
-        }
-      }
+        requireSpeed(wanted.length);
+        return take(wanted);
+      });
     } catch (error) {
       if (left === 0 && !signal.aborted) return;
-      throw error instanceof TransientError ? error : networkFailure(error, response.url, signal);
+      throw error instanceof TransientError ? error : networkFailure(error, url, signal);
     } finally {
-      response.body.on("error", () => {}); // destroying a body that is under way reports its own end
-      response.body.destroy();
+      body.on("error", () => {}); // destroying a body that is under way reports its own end
+      body.destroy();
     }
-    if (left > 0) throw networkFailure(new Error("the answer ended early"), response.url, signal);
+    if (left > 0) throw networkFailure(new Error("the answer ended early"), url, signal);
   }
 
   /** The ETag of the last answer, if it can be used for If-Range. */
@@ -97,6 +97,43 @@ export class Source {
     }
     throw error;
   }
+}
+
+/** Reads a body to its end. What `take` has begun is over when this returns or throws. */
+async function drain(body: Readable, take: (piece: Buffer) => Promise<void> | undefined): Promise<void> {
+  let taking: Promise<void> | undefined;
+  const fail = (error: unknown) => body.destroy(error as Error);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      body.on("end", resolve).on("close", resolve).on("error", reject);
+      body.on("data", (piece: Buffer) => {
+        try {
+          taking = take(piece);
+        } catch (error) {
+          fail(error);
+        }
+        if (!taking) return;
+        body.pause();
+        taking.then(() => body.resume(), fail);
+      });
+    });
+  } finally {
+    await taking;
+  }
+}
+
+/** Counts bytes, and throws when a window of time had too few. */
+function speedometer(window: number, url: string): (bytes: number) => void {
+  let [start, sum] = [Date.now(), 0];
+  return (bytes) => {
+    sum += bytes;
+    const elapsed = Date.now() - start;
+    if (elapsed <= window) return;
+    if (sum / (elapsed / 1000) < MIN_SPEED) {
+      throw new TransientError(`slower than ${MIN_SPEED} bytes a second`, url);
+    }
+    [start, sum] = [Date.now(), 0];
+  };
 }
 
 function contentRange({ start, end }: Interval, size: number): string {
