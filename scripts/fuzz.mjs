@@ -13,7 +13,10 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const seconds = process.argv[2] ?? "30";
 // The same inputs on each run, as far as the time goes: what fails here fails again.
 const SEED = "1";
-const readers = { safetensors: /\.safetensors$/, torch_zip: /\.bin$/ };
+const readers = {
+  safetensors: /weights\/.*\.safetensors$/,
+  torch_zip: /weights\/.*\.bin$|archives\/.*\.pt$/,
+};
 
 const { root: libtorch } = await findLibtorch();
 const env = {
@@ -29,10 +32,10 @@ mkdirSync(join(root, "build-asan"), { recursive: true });
 for (const [reader, pattern] of Object.entries(readers)) {
   const target = `fuzz-${reader}`;
   run(process.execPath, [join(root, "scripts/build-native.mjs"), "--sanitize", "--target", target]);
-  const weights = join(root, "test/fixtures/weights");
-  const seeds = readdirSync(weights)
+  const seeds = ["weights", "archives"]
+    .flatMap((folder) => readdirSync(join(root, "test/fixtures", folder)).map((name) => `${folder}/${name}`))
     .filter((name) => pattern.test(name))
-    .map((name) => join(weights, name));
+    .map((name) => join(root, "test/fixtures", name));
   process.stdout.write(`${target}: `);
   run(join(root, "build-asan", target), [seconds, SEED, ...seeds]);
 }

@@ -1,8 +1,12 @@
 /** Whole steps on the simulated accelerator: its index stands for a GPU's. */
-import { readFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import type { RewardModelScoreOptions } from "#lib/options.js";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { exportModel } from "#lib/model/export-model.js";
+import { openExportedProgram } from "#lib/model/exported-program.js";
+import { resolveOptions, type RewardModelScoreOptions } from "#lib/options.js";
 import { RewardModelScore } from "#lib/reward-model-score.js";
 import type { Row } from "#lib/rows/types.js";
 import { openEngineTest, type EngineTest } from "./native/engine-test.js";
@@ -90,5 +94,76 @@ describe("an archive", () => {
       found.filter((_, i) => i !== lost).map((row) => row["score"]),
       wanted.filter((_, i) => i !== lost),
     );
+  });
+});
+
+describe("an exported archive", () => {
+  const demo = fileURLToPath(new URL("../models/demo", import.meta.url));
+  const folder = mkdtempSync(join(tmpdir(), "exported-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const questions = Array.from({ length: 40 }, (_, i) => ({
+    instruction: `How much is ${i}+${i % 7}?`,
+    response: i % 3 === 0 ? "I do not know. ".repeat(1 + (i % 5)) : String(i + (i % 7)),
+  }));
+
+  async function exported(name: string, options: Partial<RewardModelScoreOptions> = {}): Promise<string> {
+    const output = join(folder, `${name}.pt`);
+    const resolved = resolveOptions({ model: demo, ...options });
+    await exportModel(resolved, output, { signal: undefined, onProgress: undefined });
+    return output;
+  }
+
+  async function scored(model: string, options: Partial<RewardModelScoreOptions> = {}) {
+    await using step = await load({ model, tokenizer: demo, ...options });
+    return { scores: await step.score(questions), map: step.deviceMap, replicas: step.replicas.length };
+  }
+
+  it.each<Partial<RewardModelScoreOptions>>([
+    {},
+    { torchDtype: "bfloat16" },
+    { deviceMap: 1 },
+    { deviceMap: { "": 0, "model.layers.0": 1, "model.embed_tokens": "cpu", score: "disk" } },
+    { deviceMap: "auto", maxMemory: { 0: "700KB", 1: "1MB", cpu: "200KB" } },
+    { maxMemory: { cpu: "1400KB" } },
+    { replicas: 2 },
+    { sharePrefixes: false, maxBatchTokens: 64 },
+  ])("with %j goes where its checkpoint goes, with the same bits", async (options) => {
+    const found = await scored(await exported("model"), options);
+    expect(found).toEqual(await scored(demo, options));
+    if (options.maxMemory) expect(new Set(Object.values(found.map!)).size).toBeGreaterThan(1);
+  });
+
+  it("keeps the type and the pooling rule that it was exported with", async () => {
+    const made = { torchDtype: "bfloat16", pooling: "last" } as const;
+    const archive = await exported("last", made);
+    expect(await scored(archive)).toEqual(await scored(demo, made));
+    const source = (await openExportedProgram(engine, archive))!;
+    expect(source.architecture).toMatchObject({ dtype: "bfloat16", pooling: { rule: "last" } });
+    source.checkpoint.close();
+  });
+
+  it("can be exported again, without its checkpoint", async () => {
+    const first = await exported("first", { pooling: "last" });
+    const second = join(folder, "second.pt");
+    for (const name of ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"])
+      copyFileSync(join(demo, name), join(folder, name));
+    const options = resolveOptions({ model: first });
+    await exportModel(options, second, { signal: undefined, onProgress: undefined });
+    for (const name of ["reward_model_score.json", "config.json", "chat_template.jinja"])
+      expect(await engine.readExtraFile(second, name)).toBe(await engine.readExtraFile(first, name));
+    expect(await scored(second)).toEqual(await scored(first));
+  });
+
+  it("is written beside its name until it is complete", async () => {
+    await exported("whole");
+    expect(readdirSync(folder).filter((name) => name.includes("partial"))).toEqual([]);
+    const output = join(folder, "absent", "model.pt");
+    const options = resolveOptions({ model: demo });
+    await expect(
+      exportModel(options, output, { signal: undefined, onProgress: undefined }),
+    ).rejects.toMatchObject({
+      code: "ERR_IO",
+      details: { path: output },
+    });
   });
 });

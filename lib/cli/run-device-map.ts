@@ -31,8 +31,8 @@ export async function runDeviceMap(
       { option: "deviceMap" },
     );
   }
-  const { architecture, tensors } = await interruptible((signal) => readHeaders(options, signal));
-  const program = placeableProgram(architecture, tensors, options.torchDtype);
+  const headers = await interruptible((signal) => readHeaders(options, signal));
+  const program = placeableProgram(headers, options.torchDtype);
   const limits = request.limits ?? (await freeMemory(options.libtorch));
   const plan = planProgram(request.mode, limits, program, request.limits === undefined);
   for (const warning of plan.warnings) process.stderr.write(`Warning: ${warning}\n`);

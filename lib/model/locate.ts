@@ -110,9 +110,13 @@ async function shardFiles(directory: string, index: string): Promise<string[]> {
 
 /** Reads and parses a JSON file of a model; ERR_NOT_FOUND or ERR_MODEL_CONFIG name it. */
 export async function readJson(path: string): Promise<unknown> {
-  let text: string;
+  return parseJson(await readText(path), path);
+}
+
+/** Reads a file of a model. */
+export async function readText(path: string): Promise<string> {
   try {
-    text = await readFile(path, "utf8");
+    return await readFile(path, "utf8");
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
     throw new RewardModelScoreError(
@@ -122,7 +126,6 @@ export async function readJson(path: string): Promise<unknown> {
       { cause },
     );
   }
-  return parseJson(text, path);
 }
 
 /** @throws ERR_MODEL_CONFIG */

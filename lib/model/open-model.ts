@@ -14,6 +14,7 @@ import type { ResolvedOptions } from "../options.js";
 import { TokenizerPool } from "../tokenizer/tokenizer.js";
 import { isLocal, locateModel, type ModelFiles } from "./locate.js";
 import { openArchive, placeableArchive } from "./open-archive.js";
+import { openExportedProgram } from "./exported-program.js";
 import { openCheckpoint, openProgram, placeableProgram, type ProgramSource } from "./open-program.js";
 import type { ScoringModel } from "./scoring-model.js";
 
@@ -45,7 +46,7 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
   const files = await findFiles(options, open);
   signal?.throwIfAborted();
   const binding = await loadBinding(libtorch.root);
-  const source = await openBuiltIn(binding, files);
+  const source = await openProgramSource(binding, files);
   let tokenizer: TokenizerPool | undefined;
   let placed: PlacedModel | undefined;
   try {
@@ -58,7 +59,7 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
     const unused = source?.architecture.unusedTensors ?? [];
     if (unused.length > 0) onProgress?.({ phase: "unused", tensors: unused });
     const program = source
-      ? placeableProgram(source.architecture, source.checkpoint.tensors, options.torchDtype)
+      ? placeableProgram(source, options.torchDtype)
       : await placeableArchive(files.archive!);
     placed = await place(binding, program, options, signal);
     const { assignment, release } = placed;
@@ -113,16 +114,19 @@ function warn(message: string, onProgress: OpenOptions["onProgress"]): void {
   else process.emitWarning(message, "RewardModelScoreWarning");
 }
 
-/** The built-in program for the model's weights; undefined when its archive is what runs. */
-async function openBuiltIn(binding: NativeBinding, files: ModelFiles): Promise<ProgramSource | undefined> {
-  if (files.weights.length === 0) return undefined;
+/** The built-in program for the model's weights or of its exported archive; undefined for an archive of another origin. */
+export async function openProgramSource(
+  binding: NativeBinding,
+  { archive, ...files }: ModelFiles,
+): Promise<ProgramSource | undefined> {
+  if (files.weights.length === 0) return openExportedProgram(binding, archive!);
   try {
-    return await openCheckpoint(binding, files);
+    return await openCheckpoint(binding, { archive, ...files });
   } catch (error) {
     // Somebody exported what no built-in program covers.
-    if (files.archive !== undefined && RewardModelScoreError.is(error, "ERR_UNSUPPORTED_ARCHITECTURE"))
-      return undefined;
-    throw error;
+    if (archive === undefined || !RewardModelScoreError.is(error, "ERR_UNSUPPORTED_ARCHITECTURE"))
+      throw error;
+    return undefined;
   }
 }
 

@@ -6,15 +6,21 @@ import { createPooling, type PoolingRule } from "../architectures/pooling.js";
 import { weightsPerToken } from "../architectures/weights-per-token.js";
 import { planPacks } from "../batching/packed.js";
 import type { Assignment, PlaceableProgram } from "../device-map/assignment.js";
-import type { Dtype, NativeBinding, NativeCheckpoint, TensorInfo } from "../native/binding.js";
+import type { Dtype, NativeBinding, NativeCheckpoint, ProgramSpec, TensorInfo } from "../native/binding.js";
 import type { ResolvedOptions } from "../options.js";
 import { loadReplicas } from "./load-replicas.js";
-import { readJson, type ModelFiles } from "./locate.js";
+import { parseJson, readText, type ModelFiles } from "./locate.js";
 import type { ScoringModel } from "./scoring-model.js";
 
 /** A checkpoint whose architecture has a built-in program; nothing of it is in memory yet. */
 export interface ProgramSource {
   architecture: Architecture;
+  /** config.json */
+  config: string;
+  /** Headers of the checkpoint that the architecture describes. */
+  tensors: readonly TensorInfo[];
+  /** The architecture's program, with its weights where `checkpoint` has them. */
+  spec: ProgramSpec;
   checkpoint: NativeCheckpoint;
 }
 
@@ -24,13 +30,17 @@ export interface ProgramSource {
  * @throws ERR_UNSUPPORTED_ARCHITECTURE, ERR_MODEL_CONFIG, ERR_MODEL_CORRUPT, ERR_WEIGHTS
  */
 export async function openCheckpoint(binding: NativeBinding, files: ModelFiles): Promise<ProgramSource> {
-  const config = await readJson(join(files.directory, "config.json"));
+  const path = join(files.directory, "config.json");
+  const config = await readText(path);
   const checkpoint = await binding.openCheckpoint(files.weights);
   try {
-    return {
-      architecture: describeArchitecture({ config, tensors: checkpoint.tensors, files: files.weights }),
-      checkpoint,
-    };
+    const { tensors } = checkpoint;
+    const architecture = describeArchitecture({
+      config: parseJson(config, path),
+      tensors,
+      files: files.weights,
+    });
+    return { architecture, config, tensors, spec: architecture.spec, checkpoint };
   } catch (error) {
     checkpoint.close();
     throw error;
@@ -39,8 +49,7 @@ export async function openCheckpoint(binding: NativeBinding, files: ModelFiles):
 
 /** What of a program the placement of its stages depends on. */
 export function placeableProgram(
-  { spec, dtype }: Architecture,
-  tensors: readonly TensorInfo[],
+  { architecture: { spec, dtype }, tensors }: Pick<ProgramSource, "architecture" | "tensors">,
   torchDtype: ResolvedOptions["torchDtype"],
 ): PlaceableProgram {
   return { stages: spec.stages, tensors, dtypeOn: (where) => computeDtype(torchDtype, dtype, where) };
@@ -49,7 +58,7 @@ export function placeableProgram(
 /** Compiles the program and binds its weights. The checkpoint stays open: it is the caller's. */
 export async function openProgram(
   binding: NativeBinding,
-  { architecture, checkpoint }: ProgramSource,
+  { architecture, spec, checkpoint }: ProgramSource,
   { map, dtype, replicas }: Assignment,
   options: ResolvedOptions,
   idsOf: (text: string) => ArrayLike<number>,
@@ -57,7 +66,7 @@ export async function openProgram(
 ): Promise<ScoringModel> {
   const pool = createPooling(poolingRule(architecture.pooling, options.pooling), idsOf);
   const native = await loadReplicas(replicas, onProgress, ({ stages, executionDevice }, report) =>
-    binding.loadProgram(architecture.spec, {
+    binding.loadProgram(spec, {
       checkpoint,
       dtype,
       threads: options.threads ?? 0,

@@ -2,7 +2,6 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit from "p-limit";
 import { describeArchitecture } from "../architectures/describe.js";
-import type { Architecture } from "../architectures/architecture.js";
 import { RewardModelScoreError } from "../errors.js";
 import { readHubEnvironment } from "../env.js";
 import { RemoteModel } from "../hub/remote-model.js";
@@ -12,13 +11,12 @@ import { findLibtorch } from "../libtorch/find.js";
 import type { TensorInfo } from "../native/binding.js";
 import { loadBinding } from "../native/load.js";
 import type { ResolvedOptions } from "../options.js";
+import { openExportedProgram } from "./exported-program.js";
 import { isLocal, locateModel, parseJson, readJson } from "./locate.js";
+import type { ProgramSource } from "./open-program.js";
 
 /** What config.json and the headers of the weights say about a model. */
-export interface ModelHeaders {
-  architecture: Architecture;
-  tensors: TensorInfo[];
-}
+export type ModelHeaders = Pick<ProgramSource, "architecture" | "tensors">;
 
 type HeaderOptions = Pick<
   ResolvedOptions,
@@ -58,7 +56,7 @@ async function localDirectory(
 
 async function readLocal(directory: string, libtorch: string | undefined): Promise<ModelHeaders> {
   const files = await locateModel(directory);
-  requireWeights(directory, files.weights);
+  if (files.weights.length === 0) return readExported(files.archive!, libtorch);
   const tensors = files.weights.every(isSafetensors)
     ? (await Promise.all(files.weights.map(readLocalHeader))).flat()
     : await readPickled(files.weights, libtorch);
@@ -78,6 +76,14 @@ async function readLocalHeader(path: string, file: number): Promise<TensorInfo[]
   }
 }
 
+async function readExported(archive: string, libtorch: string | undefined): Promise<ModelHeaders> {
+  const binding = await loadBinding((await findLibtorch(libtorch)).root);
+  const source = await openExportedProgram(binding, archive);
+  if (!source) throw nothingToPlan(archive);
+  source.checkpoint.close();
+  return source;
+}
+
 /** Only libtorch knows the format of .bin files. */
 async function readPickled(files: string[], libtorch: string | undefined): Promise<TensorInfo[]> {
   const binding = await loadBinding((await findLibtorch(libtorch)).root);
@@ -92,7 +98,7 @@ async function readPickled(files: string[], libtorch: string | undefined): Promi
 async function readRemote(options: HeaderOptions, signal: AbortSignal | undefined): Promise<ModelHeaders> {
   await using remote = await RemoteModel.open({ ...options, signal });
   const weights = (await remote.paths()).filter((path) => isSafetensors(path) || path.endsWith(".bin"));
-  requireWeights(options.model, weights);
+  if (weights.length === 0) throw nothingToPlan(options.model);
   if (!weights.every(isSafetensors)) {
     throw new RewardModelScoreError(
       "ERR_NOT_SUPPORTED",
@@ -117,9 +123,8 @@ function isSafetensors(path: string): boolean {
   return path.endsWith(".safetensors");
 }
 
-function requireWeights(model: string, weights: readonly string[]): void {
-  if (weights.length > 0) return;
-  throw new RewardModelScoreError(
+function nothingToPlan(model: string): RewardModelScoreError {
+  return new RewardModelScoreError(
     "ERR_NOT_SUPPORTED",
     `${model} is a TorchScript archive, which runs on one device as a whole: there is no map to plan.`,
     { feature: "plans for archives" },

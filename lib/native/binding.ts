@@ -12,8 +12,13 @@ export interface NativeBinding {
   runtimeInfo(): RuntimeInfo;
   /** The CPU and the accelerators that libtorch can use, those of a kind in the order of their index. */
   devices(): DeviceInfo[];
-  /** Reads the headers of safetensors or torch .bin files and checks them. Paths are absolute, in shard order. */
+  /**
+   * Reads the headers of safetensors or torch .bin files and checks them. Paths are absolute, in shard order. A
+   * TorchScript archive will do too: its tensors are named by the attributes and indexes that lead to them.
+   */
   openCheckpoint(paths: string[]): Promise<NativeCheckpoint>;
+  /** A file that was saved inside a TorchScript archive, beside its program; undefined if it has none of that name. */
+  readExtraFile(archive: string, name: string): Promise<string | undefined>;
   /** A TorchScript archive that somebody exported. It runs on right-padded batches. */
   loadArchive(options: ArchiveOptions): Promise<NativeModel>;
   /** A built-in program, compiled from its source and bound to the checkpoint's weights. It runs on packed batches. */

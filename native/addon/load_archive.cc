@@ -3,7 +3,9 @@
 #include "addon/load_model.h"
 #include "addon/request.h"
 #include "engine/device.h"
+#include "engine/engine_thread.h"
 #include "program/archive.h"
+#include "program/archive_file.h"
 
 namespace reward_model_score {
 namespace {
@@ -24,9 +26,20 @@ Napi::Value load_archive_promise(const Napi::CallbackInfo& info) {
                                  }});
 }
 
+Napi::Value read_extra_file_promise(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].ToString(), name = info[1].ToString();
+  auto work = [path, name]() -> MakeValue {
+    return [text = read_extra_file(path, name)](Napi::Env env) -> Napi::Value {
+      return text ? Napi::String::New(env, *text) : env.Undefined();
+    };
+  };
+  return send_request(info.Env(), {EngineThread::of("files"), nullptr, false, std::move(work)});
+}
+
 }  // namespace
 
 void register_load_archive(Napi::Env env, Napi::Object exports) {
+  exports.Set("readExtraFile", Napi::Function::New(env, read_extra_file_promise, "readExtraFile"));
   exports.Set("loadArchive", Napi::Function::New(env, load_archive_promise, "loadArchive"));
 }
 

@@ -54,9 +54,10 @@ std::unique_ptr<PyTorchStreamReader> open_zip(const std::string& path) {
   }
 }
 
-}  // namespace
+// Larger than the headers of any model's weights.
+constexpr size_t kLargestExtraFile = size_t{256} << 20;
 
-torch::jit::Module read_archive(const std::string& path) {
+std::unique_ptr<PyTorchStreamReader> open_archive(const std::string& path) {
   std::error_code status;
   if (!std::filesystem::exists(path, status)) {
     throw Error("ERR_NOT_FOUND", "There is no file " + path + ".", {{"path", path}});
@@ -67,13 +68,19 @@ torch::jit::Module read_archive(const std::string& path) {
   }
   if (std::filesystem::file_size(path, status) == 0) throw corrupt(path, "it is empty");
   if (!looks_like_zip(path)) throw not_torchscript(path, "it is not even a ZIP file");
-  {
-    const auto zip = open_zip(path);
-    // torch.save writes a ZIP of the same kind, with weights and without code.
-    if (!zip->hasRecord("constants.pkl")) throw not_torchscript(path, "it holds weights but no program");
-  }
+  auto zip = open_zip(path);
+  // torch.save writes a ZIP of the same kind, with weights and without code.
+  if (!zip->hasRecord("constants.pkl")) throw not_torchscript(path, "it holds weights but no program");
+  return zip;
+}
+
+// What libtorch throws where a file is not what it says.
+template <typename Read>
+auto name_damage(const std::string& path, const Read& read) {
   try {
-    return torch::jit::load(path, c10::Device("cpu"));
+    return read();
+  } catch (const Error&) {
+    throw;
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const c10::OutOfMemoryError&) {
@@ -83,6 +90,24 @@ torch::jit::Module read_archive(const std::string& path) {
   } catch (const std::exception& error) {
     throw corrupt(path, first_line(error.what()));
   }
+}
+
+}  // namespace
+
+torch::jit::Module read_archive(const std::string& path) {
+  open_archive(path);
+  return name_damage(path, [&] { return torch::jit::load(path, c10::Device("cpu")); });
+}
+
+std::optional<std::string> read_extra_file(const std::string& path, const std::string& name) {
+  const auto zip = open_archive(path);
+  return name_damage(path, [&]() -> std::optional<std::string> {
+    const std::string record = "extra/" + name;
+    if (!zip->hasRecord(record)) return std::nullopt;
+    if (zip->getRecordSize(record) > kLargestExtraFile) throw corrupt(path, record + " is too large");
+    const auto [text, size] = zip->getRecord(record);
+    return std::string(static_cast<const char*>(text.get()), size);
+  });
 }
 
 }  // namespace reward_model_score

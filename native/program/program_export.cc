@@ -107,7 +107,7 @@ void save(const torch::jit::Module& module, const std::string& output,
           const std::map<std::string, std::string>& extra_files) {
   const std::filesystem::path target(output);
   auto partial = target;
-  partial += ".incomplete";
+  partial += ".partial";
   try {
     module.save(partial.string(), {extra_files.begin(), extra_files.end()});
     std::filesystem::rename(partial, target);

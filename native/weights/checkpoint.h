@@ -11,7 +11,8 @@
 
 namespace reward_model_score {
 
-// The weights of a model: safetensors files or state dicts of torch.save, one or several shards.
+// The weights of a model: safetensors files or state dicts of torch.save, one or several shards; or the
+// archive of an exported program.
 class Checkpoint {
  public:
   // Maps the files and checks their headers; no tensor is read. Throws ERR_MODEL_CORRUPT, ERR_NOT_FOUND,

@@ -6,6 +6,7 @@
 #include <memory>
 #include <stdexcept>
 #include <unordered_map>
+#include <unordered_set>
 #include <variant>
 
 namespace reward_model_score {
@@ -15,6 +16,9 @@ namespace {
 using Text = std::shared_ptr<const std::string>;
 
 constexpr size_t kMostDimensions = 32;
+// Modules of models nest a dozen deep. More would be an attempt to exhaust the stack, or memory with names.
+constexpr size_t kMostNested = 64;
+constexpr size_t kLongestName = 1024;
 
 struct None {};
 struct Mark {};
@@ -33,8 +37,8 @@ using Value =
     std::variant<None, Mark, bool, int64_t, double, Text, Global, Storage, PickledTensor, Container*>;
 
 struct Container {
-  enum class Kind { kTuple, kList, kDict } kind;
-  std::vector<Value> items;  // keys and values in turn for a dict
+  enum class Kind { kTuple, kList, kDict, kObject } kind;
+  std::vector<Value> items;  // keys and values in turn for a dict, and for the attributes of an object
 };
 
 [[noreturn]] void refuse(const std::string& what) { throw std::runtime_error(what); }
@@ -45,11 +49,12 @@ struct Container {
 
 class Reader {
  public:
-  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
-
-  std::vector<PickledTensor> read() {
+  Reader(std::string_view bytes, bool objects) : bytes_(bytes), objects_(objects) {
     while (step()) {
     }
+  }
+
+  std::vector<PickledTensor> state_dict() {
     const auto* dict = std::get_if<Container*>(&top());
     if (dict == nullptr || (*dict)->kind != Container::Kind::kDict)
       refuse("its pickle is not a dict of tensors");
@@ -65,7 +70,38 @@ class Reader {
     return tensors;
   }
 
+  std::vector<PickledTensor> module() {
+    const auto* root = std::get_if<Container*>(&top());
+    if (root == nullptr || (*root)->kind != Container::Kind::kObject) refuse("its pickle is not a module");
+    std::vector<PickledTensor> tensors;
+    collect(top(), "", 0, tensors);
+    return tensors;
+  }
+
  private:
+  // What is reached on two ways, or in a circle, counts once.
+  void collect(const Value& value, const std::string& name, size_t depth,
+               std::vector<PickledTensor>& tensors) {
+    if (const auto* tensor = std::get_if<PickledTensor>(&value)) {
+      tensors.push_back(*tensor);
+      tensors.back().name = name;
+    }
+    const auto* container = std::get_if<Container*>(&value);
+    if (container == nullptr || !collected_.insert(*container).second) return;
+    if (depth == kMostNested || name.size() > kLongestName) refuse("its pickle nests its values too deeply");
+    const auto below = [&](const std::string& item) { return name.empty() ? item : name + "." + item; };
+    const auto& [kind, items] = **container;
+    const bool named = kind == Container::Kind::kDict || kind == Container::Kind::kObject;
+    for (size_t i = 0; i < items.size(); i += named ? 2 : 1) {
+      if (!named) {
+        collect(items[i], below(std::to_string(i)), depth + 1, tensors);
+      } else if (const auto* key = std::get_if<Text>(&items[i])) {
+        if ((*key)->size() > kLongestName) refuse("its pickle holds a name that is too long");
+        collect(items[i + 1], below(**key), depth + 1, tensors);
+      }
+    }
+  }
+
   // Runs one opcode; false after the last.
   bool step() {
     const auto opcode = number<uint8_t>();
@@ -150,9 +186,9 @@ class Reader {
       case 'R':
         reduce();
         return true;  // REDUCE
-      case 0x81:      // NEWOBJ
-        pop();
-        refuse_object(pop_as<Global>("a class").name);
+      case 0x81:
+        new_object();
+        return true;  // NEWOBJ
       case 'b':
         build();
         return true;  // BUILD
@@ -290,6 +326,19 @@ class Reader {
     return container->items;
   }
 
+  void new_object() {
+    pop();
+    const auto name = pop_as<Global>("a class").name;
+    if (!objects_) refuse_object(name);
+    push_container(Container::Kind::kObject, {});
+  }
+
+  // TorchScript says of a list what its elements are.
+  bool is_typed_list(const std::string& callee) const {
+    return objects_ &&
+           (callee == "torch.jit._pickle.restore_type_tag" || callee.starts_with("torch.jit._pickle.build_"));
+  }
+
   void reduce() {
     auto& arguments = pop_tuple();
     const auto callee = pop_as<Global>("a class").name;
@@ -299,6 +348,8 @@ class Reader {
       push(rebuild_tensor(arguments));
     } else if (callee == "torch._utils._rebuild_parameter" && !arguments.empty() &&
                std::holds_alternative<PickledTensor>(arguments[0])) {
+      push(Value(arguments[0]));
+    } else if (is_typed_list(callee) && !arguments.empty()) {
       push(Value(arguments[0]));
     } else {
       refuse_object(callee);
@@ -328,13 +379,18 @@ class Reader {
             *offset, integers(arguments[2]), integers(arguments[3])};
   }
 
-  // A state dict carries its version as the state of its OrderedDict; nothing else has a state.
+  // A state dict carries its version as the state of its OrderedDict, which nobody needs; a module's state
+  // are its attributes.
   void build() {
-    pop();
-    const auto* target = std::get_if<Container*>(&top());
-    if (target == nullptr || (*target)->kind != Container::Kind::kDict) {
-      refuse("its pickle sets the state of something that is no dict");
+    const Value state = pop();
+    auto* const* target = std::get_if<Container*>(&top());
+    if (target != nullptr && (*target)->kind == Container::Kind::kDict) return;
+    const auto* attributes = std::get_if<Container*>(&state);
+    if (target == nullptr || (*target)->kind != Container::Kind::kObject || attributes == nullptr ||
+        (*attributes)->kind != Container::Kind::kDict) {
+      refuse("its pickle sets the state of something that has none");
     }
+    (*target)->items = (*attributes)->items;
   }
 
   // ("storage", torch.FloatStorage, key, device, elements)
@@ -352,13 +408,21 @@ class Reader {
   }
 
   std::string_view bytes_;
+  const bool objects_;
   std::vector<Value> stack_;
   std::vector<std::unique_ptr<Container>> containers_;
   std::unordered_map<size_t, Value> memo_;
+  std::unordered_set<const Container*> collected_;
 };
 
 }  // namespace
 
-std::vector<PickledTensor> read_state_dict_pickle(std::string_view pickle) { return Reader(pickle).read(); }
+std::vector<PickledTensor> read_state_dict_pickle(std::string_view pickle) {
+  return Reader(pickle, /*objects=*/false).state_dict();
+}
+
+std::vector<PickledTensor> read_module_pickle(std::string_view pickle) {
+  return Reader(pickle, /*objects=*/true).module();
+}
 
 }  // namespace reward_model_score

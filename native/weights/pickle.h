@@ -25,4 +25,8 @@ struct PickledTensor {
 // the pickle names. Throws std::runtime_error that says what else it found.
 std::vector<PickledTensor> read_state_dict_pickle(std::string_view pickle);
 
+// The same for the module of a TorchScript archive. A tensor is named by the attributes, keys and indexes on
+// the way to it: "model.layers.0.qkv.0".
+std::vector<PickledTensor> read_module_pickle(std::string_view pickle);
+
 }  // namespace reward_model_score

@@ -32,7 +32,8 @@ std::optional<at::ScalarType> scalar_type(const std::string& dtype);
 // The tensors of a safetensors file, every claim of its header checked against the file.
 std::vector<StoredTensor> read_safetensors(const MappedFile& file);
 
-// The tensors of a state dict saved by torch.save in its zip format. Nothing of its pickle is executed.
+// The tensors of a state dict saved by torch.save in its zip format, or of the module of a TorchScript
+// archive. Nothing of its pickle or its code is executed.
 std::vector<StoredTensor> read_torch_zip(const MappedFile& file);
 
 }  // namespace reward_model_score

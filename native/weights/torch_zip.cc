@@ -1,4 +1,5 @@
-// torch.save's zip format: "data.pkl" describes the tensors, "data/<key>" holds each storage, uncompressed.
+// torch.save's zip format: "data.pkl" describes the tensors, "data/<key>" holds each storage, uncompressed. A
+// TorchScript archive is one too, with a module in the place of the state dict.
 #include <ATen/ops/from_blob.h>
 #include <c10/util/safe_numerics.h>
 #include <caffe2/serialize/inline_container.h>
@@ -55,8 +56,9 @@ class TorchZip {
       }
     }
     const auto [pickle, size] = zip_.getRecord("data.pkl");
+    const auto read_pickle = zip_.hasRecord("constants.pkl") ? read_module_pickle : read_state_dict_pickle;
     std::vector<StoredTensor> tensors;
-    for (auto& pickled : read_state_dict_pickle({static_cast<const char*>(pickle.get()), size})) {
+    for (auto& pickled : read_pickle({static_cast<const char*>(pickle.get()), size})) {
       tensors.push_back(bind(std::move(pickled)));
     }
     if (tensors.empty()) throw std::runtime_error("it holds no tensors");

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import type { RecordedFamily } from "../device-map/recorded-tree.js";
 import { modelFiles, startHub } from "../hub/support.js";
 import { readFixture } from "../parity/fixtures.js";
@@ -105,11 +105,24 @@ describe("device-map", () => {
     expect(again.stderr).toContain("ERR_OFFLINE");
   });
 
+  it("plans from an archive of the model as from the model, and not from an archive of another origin", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "exported-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const archive = join(folder, "model.pt");
+    expect(await runCli(["export", "models/demo", "--output", archive])).toMatchObject({ status: 0 });
+    const limits = ["--max-memory", "0=700KB,1=700KB,cpu=1GB", "--json"];
+    const fromArchive = await runCli(["device-map", archive, ...limits]);
+    expect(fromArchive).toEqual(await runCli(["device-map", "models/demo", ...limits], { env }));
+    expect(Object.keys(planOf(fromArchive.stdout).map).length).toBeGreaterThan(2);
+    const other = await runCli(["device-map", "models/demo/model.pt", ...limits]);
+    expect(other).toMatchObject({ status: 2, stdout: "" });
+    expect(other.stderr).toContain("ERR_NOT_SUPPORTED");
+  });
+
   it.each([
     [["models/demo", "--device-map", "cuda"], "ERR_INVALID_OPTION: --device-map"],
     [["models/demo", "--max-memory", "0=2 lots"], "ERR_INVALID_OPTION: maxMemory"],
     [["models/demo", "--max-memory", "gpu=2GB"], "ERR_INVALID_OPTION: maxMemory"],
-    [["models/demo/model.pt", "--max-memory", "0=2GB"], "ERR_NOT_SUPPORTED"],
     [["./nowhere", "--max-memory", "0=2GB"], "ERR_NOT_FOUND"],
   ])("refuses %j", async (args, error) => {
     const { status, stdout, stderr } = await runCli(["device-map", ...args], { env });

@@ -1,44 +1,30 @@
-import { join } from "node:path";
+import { execFileSync } from "node:child_process";
 import { beforeAll, expect, it } from "vitest";
-import { describeArchitecture } from "#lib/architectures/describe.js";
-import { poolingProgram } from "#lib/architectures/pooling-program.js";
 import type { NativeBinding } from "#lib/native/binding.js";
 import { batchOf, openBinding } from "../native/archives.js";
-import { encodeMarker, fixtureNames, readFixture } from "./fixtures.js";
-import { writeCheckpoint } from "./tiny-checkpoint.js";
+import { exportable, exportFixture } from "./exported.js";
+import { readFixture } from "./fixtures.js";
 
 let binding: NativeBinding;
 beforeAll(async () => {
   binding = await openBinding();
 });
 
-const fixtures = fixtureNames.map(readFixture).filter(({ float32, rows }) => {
-  // A process reward model has a score for every step and cannot be exported.
-  return float32.scores.length === rows.length && new Set(float32.scores.map((row) => row.length)).size === 1;
-});
+/** What the archive's own code gives, as anybody's TorchScript. */
+async function plainScores(archive: string, rows: number[][]): Promise<Float32Array> {
+  const options = { path: archive, device: "cpu", dtype: "auto", threads: 1, padTokenId: 0 } as const;
+  const model = await binding.loadArchive(options);
+  const { scores } = await model.forward(batchOf(rows));
+  await model.dispose();
+  return scores;
+}
 
-it.each(fixtures.map((fixture) => [fixture.name, fixture] as const))(
+it.each(exportable.map((fixture) => [fixture.name, fixture] as const))(
   "%s: the exported archive gives the reference's scores on padded rows",
   async (_, fixture) => {
-    const { directory, files } = writeCheckpoint(fixture);
-    const checkpoint = await binding.openCheckpoint(files);
-    const { spec, pooling } = describeArchitecture({
-      config: fixture.config,
-      tensors: checkpoint.tensors,
-      files,
-    });
-    const path = join(directory, "model.pt");
-    await binding.exportProgram(spec, {
-      checkpoint,
-      dtype: "float32",
-      output: path,
-      pooling: poolingProgram(pooling, encodeMarker(fixture)),
-    });
-    checkpoint.close();
-    const options = { path, device: "cpu", dtype: "auto", threads: 1, padTokenId: 0 } as const;
-    const archive = await binding.loadArchive(options);
-    const { scores } = await archive.forward(batchOf(fixture.rows));
-    await archive.dispose();
+    const { source, archive } = await exportFixture(binding, fixture);
+    source.checkpoint.close();
+    const scores = await plainScores(archive, fixture.rows);
     const expected = fixture.float32.scores.flat();
     expect(scores).toHaveLength(expected.length);
     const scale = Math.max(...expected.map(Math.abs));
@@ -50,27 +36,50 @@ it.each(fixtures.map((fixture) => [fixture.name, fixture] as const))(
 
 it("a row without the token that the head reads scores NaN, and its neighbours their own", async () => {
   const fixture = readFixture("armorm");
-  const { directory, files } = writeCheckpoint(fixture);
-  const checkpoint = await binding.openCheckpoint(files);
-  const { spec, pooling } = describeArchitecture({
-    config: fixture.config,
-    tensors: checkpoint.tensors,
-    files,
-  });
-  const path = join(directory, "model.pt");
-  const program = poolingProgram(pooling, encodeMarker(fixture));
-  await binding.exportProgram(spec, { checkpoint, dtype: "float32", output: path, pooling: program });
-  checkpoint.close();
-  const archive = await binding.loadArchive({
-    path,
-    device: "cpu",
-    dtype: "auto",
-    threads: 1,
-    padTokenId: 0,
-  });
-  const { scores } = await archive.forward(batchOf([fixture.rows[0]!, [1], fixture.rows[1]!]));
-  await archive.dispose();
+  const { source, archive } = await exportFixture(binding, fixture);
+  source.checkpoint.close();
+  const scores = await plainScores(archive, [fixture.rows[0]!, [1], fixture.rows[1]!]);
   expect(scores[1]).toBeNaN();
   expect(scores[0]).toBeCloseTo(fixture.float32.scores[0]![0]!, 4);
   expect(scores[2]).toBeCloseTo(fixture.float32.scores[1]![0]!, 4);
 });
+
+/** Set PYTHON to one that has torch; without it libtorch's own reading of the archives has to do. */
+const PYTHON = process.env["PYTHON"] ?? "python3";
+const hasTorch = (() => {
+  try {
+    execFileSync(PYTHON, ["-c", "import torch"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+const inPython = `
+import json, sys, torch
+rows = json.loads(sys.argv[2])
+mask = torch.tensor([[1] * len(row) + [0] * (max(map(len, rows)) - len(row)) for row in rows])
+ids = torch.tensor([row + [0] * (mask.size(1) - len(row)) for row in rows])
+archive = torch.jit.load(sys.argv[1])
+for module in (archive, torch.jit.freeze(archive.eval())):
+    print(json.dumps(module(ids, mask).tolist()))
+`;
+
+it.runIf(hasTorch).each(["llama-grouped", "gemma3-two-bases", "mixtral", "armorm", "internlm2-dynamic"])(
+  "%s: Python's torch.jit.load gives the same scores, without this package",
+  async (name) => {
+    const fixture = readFixture(name);
+    const { source, archive } = await exportFixture(binding, fixture);
+    source.checkpoint.close();
+    const wanted = [...(await plainScores(archive, fixture.rows))];
+    const output = execFileSync(PYTHON, ["-c", inPython, archive, JSON.stringify(fixture.rows)], {
+      encoding: "utf8",
+    });
+    for (const line of output.trim().split("\n")) {
+      const scores = (JSON.parse(line) as number[][]).flat();
+      expect(scores).toHaveLength(wanted.length);
+      scores.forEach((score, i) => expect(score, `score ${i}`).toBeCloseTo(wanted[i]!, 4));
+    }
+  },
+  60_000,
+);

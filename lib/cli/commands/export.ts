@@ -8,8 +8,8 @@ export function exportCommand(): Command {
     .summary("save a model as one TorchScript file")
     .description(
       "Saves a model that has a built-in program as a TorchScript archive of plain torch operations, with its weights, " +
-        "config and chat template inside. It runs wherever TorchScript runs, and here as model.pt beside the " +
-        "tokenizer's files.",
+        "config and chat template inside. It runs wherever TorchScript runs, and here, beside the tokenizer's files, " +
+        "as the model that it was made from.",
     )
     .argument("<model>", "Hub repository, or directory with config.json and weights")
     .requiredOption("--output <file>", "where the archive goes")

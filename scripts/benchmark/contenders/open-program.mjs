@@ -15,7 +15,7 @@ export async function openBinding() {
 export async function openOnCpu(binding, options) {
   const resolved = resolveOptions({ deviceMap: "cpu", ...options });
   const source = await openCheckpoint(binding, await locateModel(resolved.model));
-  const program = placeableProgram(source.architecture, source.checkpoint.tensors, resolved.torchDtype);
+  const program = placeableProgram(source, resolved.torchDtype);
   const { assignment } = await placeModel(readPlacement(resolved, undefined), program, resolved, {});
   try {
     return await openProgram(

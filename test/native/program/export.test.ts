@@ -64,7 +64,7 @@ it("an archive holds the extra files and nothing is left beside it", async () =>
   const content = readFileSync(await exported("float32"));
   expect(content.includes("extra/config.json")).toBe(true);
   expect(content.includes(Buffer.from('{"a": "ü"}'))).toBe(true);
-  expect(readdirSync(folder).filter((name) => name.includes("incomplete"))).toEqual([]);
+  expect(readdirSync(folder).filter((name) => name.includes("partial"))).toEqual([]);
 });
 
 it("a folder that does not exist is an error, and nothing is written", async () => {

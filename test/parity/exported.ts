@@ -1,0 +1,44 @@
+import { join } from "node:path";
+import { poolingProgram } from "#lib/architectures/pooling-program.js";
+import { recordFiles } from "#lib/model/exported-program.js";
+import { locateModel } from "#lib/model/locate.js";
+import { openCheckpoint, type ProgramSource } from "#lib/model/open-program.js";
+import type { Dtype, NativeBinding } from "#lib/native/binding.js";
+import { encodeMarker, fixtureNames, readFixture, type ArchitectureFixture } from "./fixtures.js";
+import { writeCheckpoint, type StoredDtype } from "./tiny-checkpoint.js";
+
+/** A process reward model has a score for every step and cannot be exported. */
+export const exportable = fixtureNames.map(readFixture).filter(({ float32, rows }) => {
+  return float32.scores.length === rows.length && new Set(float32.scores.map((row) => row.length)).size === 1;
+});
+
+export interface ExportedFixture {
+  /** The checkpoint that the archive was made from; the caller closes it. */
+  source: ProgramSource;
+  archive: string;
+}
+
+/** Writes the fixture's checkpoint and its archive; both go with the test. */
+export async function exportFixture(
+  binding: NativeBinding,
+  fixture: ArchitectureFixture,
+  options: { dtype?: Dtype; stored?: StoredDtype; files?: (files: Record<string, string>) => void } = {},
+): Promise<ExportedFixture> {
+  const { dtype = "float32", stored = "F32", files: change } = options;
+  const { directory } = writeCheckpoint(fixture, { dtype: stored });
+  const source = await openCheckpoint(binding, await locateModel(directory));
+  const { pooling } = source.architecture;
+  const extraFiles = recordFiles(source, dtype, pooling);
+  change?.(extraFiles);
+  const archive = join(directory, "model.pt");
+  await binding.exportProgram(
+    { ...source.spec, extraFiles },
+    {
+      checkpoint: source.checkpoint,
+      dtype,
+      output: archive,
+      pooling: poolingProgram(pooling, encodeMarker(fixture)),
+    },
+  );
+  return { source, archive };
+}
