@@ -101,25 +101,9 @@ export function throwAfterRetries(error: unknown): never {
   throw error instanceof TransientError ? afterRetries(error) : error;
 }
 
-/** Failures of the file system as this package's errors; anything else stays what it is. */
-export function storageError(error: unknown, path: string): unknown {
-  const { code, syscall, message } = error as NodeJS.ErrnoException;
-  if (syscall === undefined) return error;
-  if (code === "ENOSPC" || code === "EDQUOT") {
-    return new RewardModelScoreError(
-      "ERR_DISK_FULL",
-      `There is no space left for ${path} (${code}). Free some, or choose another folder with cacheDir or HF_HUB_CACHE.`,
-      { path },
-      { cause: error },
-    );
-  }
-  return new RewardModelScoreError(
-    "ERR_IO",
-    `${path} cannot be written: ${message}.`,
-    { path },
-    { cause: error },
-  );
-}
+/** What helps when the cache's disk is full. */
+export const MORE_CACHE_SPACE =
+  'Free some ("reward-model-score cache list" shows what is cached), or choose another folder with cacheDir or HF_HUB_CACHE.';
 
 const MAX_ERROR_BODY = 64 * 1024;
 

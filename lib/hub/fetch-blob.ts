@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
 import type { RepositoryFile } from "./api.js";
 import type { RepositoryCache } from "./cache.js";
-import { afterRetries, storageError } from "./errors.js";
+import { afterRetries, MORE_CACHE_SPACE } from "./errors.js";
 import type { FileHash, Hasher } from "./hasher.js";
+import { writeError } from "../io/disk.js";
 import { FileLock } from "../io/file-lock.js";
 import { PartialFile, type Interval } from "./partial-file.js";
 import type { ProgressCounter } from "./progress.js";
@@ -59,7 +60,7 @@ export async function fetchBlob(context: BlobContext, file: RepositoryFile): Pro
     }
   } catch (error) {
     signal.throwIfAborted();
-    throw storageError(error, blob);
+    throw writeError(error, blob, MORE_CACHE_SPACE);
   }
 }
 

@@ -36,8 +36,19 @@ export function requireModelId(model: string): void {
   );
 }
 
+/** Which revision of which model a caller wants. */
+export function requireNames(options: { model: string; revision?: string | undefined }): {
+  model: string;
+  revision: string;
+} {
+  const { model, revision = "main" } = options;
+  requireModelId(model);
+  requireRevision(revision);
+  return { model, revision };
+}
+
 /** A branch, tag, commit or `refs/…`: it becomes a path under `refs/`. */
-export function requireRevision(revision: string): void {
+function requireRevision(revision: string): void {
   if (isRelativeName(revision)) return;
   throw new RewardModelScoreError("ERR_INVALID_OPTION", `"${revision}" is not a branch, tag or commit.`, {
     option: "revision",

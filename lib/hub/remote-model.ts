@@ -3,7 +3,7 @@ import { HubApi, type RepositoryFile } from "./api.js";
 import { HubConnection } from "./connection.js";
 import { throwAfterRetries } from "./errors.js";
 import { planFrom } from "./local.js";
-import { requireModelId, requireRevision } from "./names.js";
+import { requireNames } from "./names.js";
 import type { ResolveModelOptions } from "./resolve-model.js";
 import { DEFAULT_RETRY_POLICY, retrying, type RetryPolicy } from "./retry.js";
 import { Source } from "./source.js";
@@ -33,9 +33,8 @@ export class RemoteModel implements AsyncDisposable {
     env: HubEnvironment = readHubEnvironment(),
     policy: RetryPolicy = DEFAULT_RETRY_POLICY,
   ): Promise<RemoteModel> {
-    const { model, revision = "main", token, signal } = options;
-    requireModelId(model);
-    requireRevision(revision);
+    const { token, signal } = options;
+    const { model, revision } = requireNames(options);
     const connection = new HubConnection(env, await findToken(token, env));
     try {
       const api = new HubApi({ connection, model, policy, timeout: env.apiTimeout, signal });

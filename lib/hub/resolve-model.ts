@@ -2,15 +2,15 @@ import { readFile } from "node:fs/promises";
 import pLimit from "p-limit";
 import { readHubEnvironment, type HubEnvironment } from "../env.js";
 import { RewardModelScoreError } from "../errors.js";
+import { requireSpace, writeError } from "../io/disk.js";
 import { HubApi, type RepositoryFile } from "./api.js";
 import { RepositoryCache } from "./cache.js";
 import { HubConnection } from "./connection.js";
-import { requireSpace } from "./disk-space.js";
-import { storageError } from "./errors.js";
+import { MORE_CACHE_SPACE } from "./errors.js";
 import { CONNECTIONS, fetchBlob } from "./fetch-blob.js";
 import { Hasher } from "./hasher.js";
 import { findLocal, planFrom, type LocalSnapshot, type Wanted } from "./local.js";
-import { isCommit, requireModelId, requireRevision } from "./names.js";
+import { isCommit, requireNames } from "./names.js";
 import { PartialFile } from "./partial-file.js";
 import type { Plan } from "./plan.js";
 import { ProgressCounter, type DownloadProgress } from "./progress.js";
@@ -54,9 +54,8 @@ export async function resolveModel(
   env: HubEnvironment = readHubEnvironment(),
   policy: RetryPolicy = DEFAULT_RETRY_POLICY,
 ): Promise<ResolvedModel> {
-  const { model, revision = "main", signal, only } = options;
-  requireModelId(model);
-  requireRevision(revision);
+  const { signal, only } = options;
+  const { model, revision } = requireNames(options);
   signal?.throwIfAborted();
   const wanted: Wanted = { only, trustRemoteCode: options.trustRemoteCode ?? false };
   const cache = new RepositoryCache(options.cacheDir ?? env.cacheDir, model, !env.disableSymlinks);
@@ -119,7 +118,8 @@ class SnapshotDownload {
     const { env, policy, connection, cache, commit } = this.hub;
     // A content that has two names is fetched once.
     const files = [...new Map(paths.map((path) => [this.#file(path).oid, this.#file(path)])).values()];
-    await requireSpace(cache.cacheDir, await this.#bytesToFetch(files));
+    const missing = await this.#bytesToFetch(files);
+    if (missing > 0) await requireSpace(cache.cacheDir, missing, MORE_CACHE_SPACE);
     const stop = new AbortController();
     const { signal: outer } = this.options;
     const signal = outer ? AbortSignal.any([outer, stop.signal]) : stop.signal;
@@ -164,7 +164,7 @@ class SnapshotDownload {
     try {
       await cache.link(commit, files);
     } catch (error) {
-      throw storageError(error, cache.snapshot(commit));
+      throw writeError(error, cache.snapshot(commit), MORE_CACHE_SPACE);
     }
   }
 

@@ -1,7 +1,6 @@
 import { createServer, type Server } from "node:http";
 import { connect } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { storageError } from "#lib/hub/errors.js";
 import { parseRetryAfter } from "#lib/hub/retry.js";
 import { failure, filesBelow, NEEDED, setUp } from "./support.js";
 
@@ -67,16 +66,4 @@ it("reads how long to wait from Retry-After and from RateLimit", () => {
   expect(parseRetryAfter({ retryAfter: "Tue, 31 Dec 2024 00:00:00 GMT" }, now)).toBe(0);
   expect(parseRetryAfter({ rateLimit: '"resolvers";r=0;t=55' })).toBe(55_000);
   expect(parseRetryAfter({ retryAfter: "soon" })).toBeUndefined();
-});
-
-it("tells a full disk from other failures of the file system", () => {
-  const failed = (code: string) => Object.assign(new Error(code), { code, syscall: "write" });
-  expect(storageError(failed("ENOSPC"), "/cache/x")).toMatchObject({
-    code: "ERR_DISK_FULL",
-    details: { path: "/cache/x" },
-  });
-  expect(storageError(failed("EDQUOT"), "/cache/x")).toMatchObject({ code: "ERR_DISK_FULL" });
-  expect(storageError(failed("EACCES"), "/cache/x")).toMatchObject({ code: "ERR_IO" });
-  const bug = new TypeError("ours");
-  expect(storageError(bug, "/cache/x")).toBe(bug);
 });

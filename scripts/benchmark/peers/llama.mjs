@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { getLlama, LlamaLogLevel } from "node-llama-cpp";
+import { report } from "./report.mjs";
 
 const { values: args, positionals } = parseArgs({
   allowPositionals: true,
@@ -31,12 +32,5 @@ await context.getEmbeddingFor(rows[0].slice(0, 32));
 const start = performance.now();
 for (const row of rows) await context.getEmbeddingFor(row);
 const seconds = (performance.now() - start) / 1000;
-console.log(
-  JSON.stringify({
-    seconds,
-    loadedRss,
-    peakRss: process.resourceUsage().maxRSS * 1024,
-    versions: { "llama.cpp": llama.llamaCppRelease.release },
-  }),
-);
+report({ seconds, loadedRss, versions: { "llama.cpp": llama.llamaCppRelease.release } });
 await llama.dispose();

@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import ort from "onnxruntime-node";
+import { report } from "./report.mjs";
 
 const { values: args, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,15 +26,7 @@ for (let at = 0; at < rows.length; at += Number(args.batch)) {
   scores.push(...(await run(rows.slice(at, at + Number(args.batch)))));
 }
 const seconds = (performance.now() - start) / 1000;
-console.log(
-  JSON.stringify({
-    seconds,
-    loadedRss,
-    peakRss: process.resourceUsage().maxRSS * 1024,
-    versions: { "onnxruntime-node": ort.env.versions.node },
-    scores,
-  }),
-);
+report({ seconds, loadedRss, versions: { "onnxruntime-node": ort.env.versions.node }, scores });
 
 async function run(batch) {
   const longest = Math.max(...batch.map((row) => row.length));

@@ -1,0 +1,34 @@
+import { mkdtemp, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { requireSpace, writeError } from "#lib/io/disk.js";
+
+it("tells a full disk from other failures of the file system", () => {
+  const failed = (code: string) => Object.assign(new Error(code), { code, syscall: "write" });
+  expect(writeError(failed("ENOSPC"), "/cache/x")).toMatchObject({
+    code: "ERR_DISK_FULL",
+    details: { path: "/cache/x" },
+    message: expect.stringContaining("Free some.") as string,
+  });
+  expect(writeError(failed("ENOSPC"), "/cache/x", "Buy one.")).toMatchObject({
+    message: expect.stringContaining("Buy one.") as string,
+  });
+  expect(writeError(failed("EDQUOT"), "/cache/x")).toMatchObject({ code: "ERR_DISK_FULL" });
+  expect(writeError(failed("EACCES"), "/cache/x")).toMatchObject({ code: "ERR_IO" });
+  const bug = new TypeError("ours");
+  expect(writeError(bug, "/cache/x")).toBe(bug);
+});
+
+it("makes the folder and says how much is needed and free, and what to do", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "disk-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const inner = join(folder, "not", "there");
+  await requireSpace(inner, 1);
+  expect((await stat(inner)).isDirectory()).toBe(true);
+  await expect(requireSpace(inner, 2 ** 60, "Buy one.")).rejects.toMatchObject({
+    code: "ERR_DISK_FULL",
+    details: { path: inner, needed: 2 ** 60, available: expect.any(Number) as number },
+    message: expect.stringMatching(/ free, but .* are needed\. Buy one\./) as string,
+  });
+});
