@@ -68,6 +68,59 @@ describe("a model split in every possible place", () => {
   });
 });
 
+describe("what moves between devices", () => {
+  /** What a split has to move, from the order in which its stages run. */
+  function moved(split: readonly string[]) {
+    const executing = split.filter((device) => device.startsWith("sim")).toSorted()[0]!;
+    // Offloaded stages are computed on the accelerator, but rows of a table are looked up where it is.
+    const [table, first, second, score] = split.map((device, index) =>
+      device.startsWith("sim") ? device : index === 0 ? "cpu" : executing,
+    );
+    const path = [table!, executing, first!, second!, score!];
+    const large = 4 * hidden * tokens;
+    const sizes = [large, large, large, 4 * hidden * rows.length];
+    const used = [...new Set(path)].filter((device) => device !== "cpu");
+    const of = (device: string) => {
+      const crossings = sizes.flatMap((size, i) =>
+        path[i + 1] === device && path[i] !== device ? [{ from: path[i], size }] : [],
+      );
+      const sum = (from: (device?: string) => boolean) =>
+        crossings.filter((crossing) => from(crossing.from)).reduce((total, { size }) => total + size, 0);
+      // "turns" is added on the executing device, and goes once to each other one that comes after it.
+      const turns = device !== executing && path.slice(2).includes(device) ? 4 * tokens : 0;
+      const attends = [first, second].includes(device);
+      const kept = [bytes.layer, bytes.layer, bytes.score];
+      const offloaded = kept.filter((_, i) => device === executing && !split[i + 1]!.startsWith("sim"));
+      return {
+        hostToDevice:
+          batchBytes(batch) +
+          (attends ? planBytes(batch) : 0) +
+          sum((from) => from === "cpu") +
+          offloaded.reduce((total, size) => total + size, 0),
+        fromDevices: sum((from) => from !== "cpu") + turns,
+        deviceToHost:
+          (attends ? 16 * rows.length : 0) + (device === score ? 4 * rows.length * (2 + hidden) : 0),
+      };
+    };
+    return Object.fromEntries(used.map((device) => [device, of(device)]));
+  }
+
+  it.each(everywhere)("is the activations at every boundary, with the table on %s", async (table) => {
+    for (const split of splits.filter((split) => split[0] === table && usesAccelerator(split))) {
+      const model = await place(engine, toy.checkpoint, split);
+      engine.simulator.reset();
+      await model.forward(batch);
+      for (const [device, counted] of Object.entries(moved(split))) {
+        expect(
+          engine.simulator.read(Number(device.at(-1))),
+          `${device} of ${split.join(", ")}`,
+        ).toMatchObject(counted);
+      }
+      await model.dispose();
+    }
+  });
+});
+
 it("a boundary moves the activations, and what stages added to the batch", async () => {
   const model = await place(engine, toy.checkpoint, ["sim:0", "sim:0", "sim:1", "sim:0"]);
   engine.simulator.reset();
