@@ -1,9 +1,10 @@
 /**
  * Builds the addons into build/Release, only when a source is newer than they are.
  *
- *     node scripts/build-native.mjs [--force] [--sanitize [--target <target>]]
+ *     node scripts/build-native.mjs [--force] [--folder <folder>] [--sanitize [--target <target>]]
  *
- * --sanitize builds them with sanitizers into build-asan/Release, or only one target of CMake.
+ * --folder builds into another folder than build, --sanitize with sanitizers into build-asan, or only one target of
+ * CMake.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -16,9 +17,14 @@ import { parseArgs } from "node:util";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const sources = JSON.parse(readFileSync(join(root, "native/sources.json"), "utf8"));
 const { values: options } = parseArgs({
-  options: { force: { type: "boolean" }, sanitize: { type: "boolean" }, target: { type: "string" } },
+  options: {
+    force: { type: "boolean" },
+    folder: { type: "string" },
+    sanitize: { type: "boolean" },
+    target: { type: "string" },
+  },
 });
-const folder = join(root, options.sanitize ? "build-asan" : "build");
+const folder = join(root, options.folder ?? (options.sanitize ? "build-asan" : "build"));
 const addons = Object.keys(sources).map((name) => join(folder, "Release", `${name}.node`));
 // The folder of libtorch is compiled in nowhere, but its headers are: another libtorch means another build.
 const stamp = join(folder, "libtorch.txt");

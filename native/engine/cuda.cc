@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "engine/device.h"
+#include "engine/no_warnings.h"
 
 namespace reward_model_score {
 namespace {
@@ -24,6 +25,7 @@ LoadProblem& load_problem() {
 
 // Without a device, making CUDA ready fails, and libtorch says why.
 std::string initialization_problem() {
+  const NoWarnings none;
   try {
     at::globalContext().lazyInitDevice(c10::kCUDA);
     return "no device is found";

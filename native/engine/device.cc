@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "engine/cuda.h"
+#include "engine/no_warnings.h"
 #include "error.h"
 
 namespace reward_model_score {
@@ -32,17 +33,11 @@ void for_each_allocator(const std::function<void(c10::DeviceType, c10::DeviceAll
   }
 }
 
-// Where CUDA has no device, it warns on stderr and says why; cuda_problem() tells that to those who ask.
-class NoWarnings : public c10::WarningHandler {
-  void process(const c10::Warning& /*warning*/) override {}
-};
-
 }  // namespace
 
 c10::DeviceIndex count_devices(c10::DeviceType kind) {
   if (!c10::impl::hasDeviceGuardImpl(kind)) return 0;
-  NoWarnings none;
-  const c10::WarningUtils::WarningHandlerGuard guard(&none);
+  const NoWarnings none;
   return c10::impl::getDeviceGuardImpl(kind)->deviceCount();
 }
 
