@@ -145,7 +145,7 @@ function make(python, checkpoint, model) {
 }
 
 /** Token ids from a fixed seed: lengths spread evenly, or responses to one prompt. */
-function makeRows({ count, min, max, prompt, responses, response }, vocabulary) {
+export function makeRows({ count, min, max, prompt, responses, response }, vocabulary) {
   let state = 12345;
   const next = (limit) => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

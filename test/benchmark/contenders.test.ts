@@ -39,6 +39,13 @@ test("the program's contender scores rows and says what it computed", () => {
   });
 });
 
+test("the program's contender scores with a limit to memory", () => {
+  const whole = run("reward-model-score.mjs", demo, rowsFile);
+  const limited = run("reward-model-score.mjs", demo, rowsFile, "--max-memory", "1400KB");
+  expect(limited.scores).toEqual(whole.scores);
+  expect(limited.weightBytes).toBeLessThan(whole.weightBytes as number);
+});
+
 test("the load's contender reports seconds and memory", () => {
   const { seconds, before, peak } = run("load-reward-model-score.mjs", demo) as Record<string, number>;
   expect(seconds).toBeGreaterThan(0);

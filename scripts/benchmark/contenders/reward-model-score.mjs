@@ -1,5 +1,6 @@
 // Contender: this package on a checkpoint and rows of token ids; one JSON line of figures on stdout.
 //   node reward-model-score.mjs <checkpoint> <rows.json> [--dtype bfloat16] [--budget 4096] [--no-sharing] [--threads N]
+//     [--max-memory 500MB]
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Scorer } from "../../../dist/scoring/scorer.js";
@@ -11,6 +12,7 @@ const { values, positionals } = parseArgs({
     dtype: { type: "string", default: "auto" },
     budget: { type: "string", default: "4096" },
     threads: { type: "string" },
+    "max-memory": { type: "string" },
     "no-sharing": { type: "boolean", default: false },
   },
 });
@@ -20,6 +22,7 @@ const options = {
   torchDtype: values.dtype,
   maxBatchTokens: Number(values.budget),
   sharePrefixes: !values["no-sharing"],
+  ...(values["max-memory"] && { maxMemory: { cpu: values["max-memory"] } }),
   ...(values.threads && { threads: Number(values.threads) }),
 };
 
@@ -52,6 +55,7 @@ console.log(
     computedTokens: done.tokens,
     savedTokens: done.savedTokens,
     loadSeconds,
+    weightBytes: model.native.bytes,
     loadedRss,
     peakRss: process.resourceUsage().maxRSS * 1024,
     versions: { node: process.version, libtorch: binding.runtimeInfo().libtorch },
