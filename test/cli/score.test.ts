@@ -214,7 +214,10 @@ describe("score", () => {
   it("ends quietly when the reader has seen enough", async () => {
     const rows = file("rows.jsonl", jsonl(Array.from({ length: 5000 }, (_, i) => ({ ...FIRST, i }))));
     const command = `"${process.execPath}" "${MAIN}" score "${rows}" --model ${MODEL} | head -n 1`;
-    const child = spawn("bash", ["-o", "pipefail", "-c", command]);
+    const child = spawn("bash", ["-o", "pipefail", "-c", command], {
+      // A bash whose input is a socket, as Node's pipes are, may take itself for a remote one and read its start-up files.
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let stderr = "";
     child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
     const status = await new Promise((resolve) => child.on("close", resolve));
