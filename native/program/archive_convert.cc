@@ -120,8 +120,9 @@ void move_constant(Node* constant, c10::Device device) {
     if (value->toDevice() != device) replace_constant(constant, device);
   } else if (value->isTensor()) {
     const at::Tensor& tensor = value->toTensor();
+    if (tensor.device() == device) return;
     if (tensor.dim() == 0) return move_number(constant, tensor, device);
-    if (tensor.device() != device) replace_constant(constant, tensor.to(device));
+    replace_constant(constant, tensor.to(device));
   } else if (is_container(*value)) {
     replace_constant(constant,
                      convert_tensors(*value, [&](const auto& tensor) { return tensor.to(device); }));

@@ -63,6 +63,8 @@ it("counts what crosses", () => {
   run('return x.to("sim:0").to("sim:1")[:2].cpu()', x);
   expect(engine.simulator.read(0)).toMatchObject({ hostToDevice: 128, deviceToHost: 0, fromDevices: 0 });
   expect(engine.simulator.read(1)).toMatchObject({ hostToDevice: 0, deviceToHost: 64, fromDevices: 128 });
+  run('return torch.full([1], x.to("sim:0")[0, 0].item())', x);
+  expect(engine.simulator.read(0).deviceToHost).toBe(4);
   engine.simulator.reset();
   expect(engine.simulator.read(1)).toMatchObject({ deviceToHost: 0, fromDevices: 0, mostUsed: 0 });
 });

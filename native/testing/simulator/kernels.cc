@@ -109,6 +109,17 @@ at::Tensor copy_from_and_resize(const at::Tensor& from, const at::Tensor& to) {
   return copy_from(from, to, /*non_blocking=*/false);
 }
 
+// A number that the host asks for.
+at::Scalar local_scalar(const at::Tensor& self) {
+  const int index = self.device().index();
+  check_working(index);
+  finish(current_stream(index));
+  count(index,
+        [&](Counters& counters) { counters.device_to_host += static_cast<int64_t>(self.element_size()); });
+  const at::AutoDispatchBelowADInplaceOrView below;
+  return on_cpu(self).item();
+}
+
 // All other operations.
 
 class Call {
@@ -241,6 +252,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
   library.impl("_reshape_alias", at::native::_reshape_alias);
   library.impl("_copy_from", copy_from);
   library.impl("_copy_from_and_resize", copy_from_and_resize);
+  library.impl("_local_scalar_dense", local_scalar);
 }
 
 TORCH_LIBRARY_IMPL(_, PrivateUse1, library) {
