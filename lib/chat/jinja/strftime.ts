@@ -25,6 +25,13 @@ function dayOfYear(date: Date): number {
   );
 }
 
+/** ISO 8601: a week belongs to the year of its Thursday; the first one of a year is number 1. */
+function isoWeek(date: Date): { year: number; week: number } {
+  const weekday = date.getDay() || 7;
+  const thursday = new Date(date.getFullYear(), date.getMonth(), date.getDate() + 4 - weekday);
+  return { year: thursday.getFullYear(), week: Math.ceil(dayOfYear(thursday) / 7) };
+}
+
 /** Python's strftime in the C locale, local time, for the directives of glibc that dates are written with. */
 const FIELDS: Record<string, Field> = {
   a: (date) => DAYS[date.getDay()]!.slice(0, 3),
@@ -39,6 +46,8 @@ const FIELDS: Record<string, Field> = {
   e: (date) => number(date.getDate(), 2, " "),
   f: (date) => number(date.getMilliseconds() * 1000, 6),
   F: (date) => strftime(date, "%Y-%m-%d"),
+  g: (date) => number(isoWeek(date).year % 100),
+  G: (date) => number(isoWeek(date).year, 1),
   H: (date) => number(date.getHours()),
   I: (date) => number(date.getHours() % 12 || 12),
   j: (date) => number(dayOfYear(date), 3),
@@ -48,6 +57,7 @@ const FIELDS: Record<string, Field> = {
   M: (date) => number(date.getMinutes()),
   n: () => "\n",
   p: (date) => (date.getHours() < 12 ? "AM" : "PM"),
+  P: (date) => (date.getHours() < 12 ? "am" : "pm"),
   r: (date) => strftime(date, "%I:%M:%S %p"),
   R: (date) => strftime(date, "%H:%M"),
   s: (date) => String(Math.floor(date.getTime() / 1000)),
@@ -56,6 +66,7 @@ const FIELDS: Record<string, Field> = {
   T: (date) => strftime(date, "%H:%M:%S"),
   u: (date) => String(date.getDay() || 7),
   U: (date) => number(Math.floor((dayOfYear(date) + 6 - date.getDay()) / 7)),
+  V: (date) => number(isoWeek(date).week),
   w: (date) => String(date.getDay()),
   W: (date) => number(Math.floor((dayOfYear(date) + 6 - ((date.getDay() + 6) % 7)) / 7)),
   x: (date) => strftime(date, "%m/%d/%y"),
@@ -69,12 +80,19 @@ const FIELDS: Record<string, Field> = {
 };
 
 export function strftime(date: Date, format: string): string {
-  return format.replace(/%([-_0^]?)([a-zA-Z%])/g, (directive, flag: string, letter: string) => {
+  return format.replace(/%([-_0^#]?)([a-zA-Z%])/g, (directive, flag: string, letter: string) => {
     const field = FIELDS[letter];
     if (field === undefined) return directive;
     const value = field(date);
-    if (typeof value === "string") return flag === "^" ? value.toUpperCase() : value;
+    if (typeof value === "string") return withCase(value, flag, letter);
     if (flag === "-") return String(value.number);
     return String(value.number).padStart(value.width, flag === "_" ? " " : flag === "0" ? "0" : value.pad);
   });
+}
+
+/** "#" asks for the other case: small for AM and PM, large for names, the same for all that is composed. */
+function withCase(text: string, flag: string, letter: string): string {
+  if (flag === "#" && letter === "p") return text.toLowerCase();
+  const large = flag === "^" ? letter !== "P" : flag === "#" && "aAbBh".includes(letter);
+  return large ? text.toUpperCase() : text;
 }
