@@ -140,7 +140,7 @@ export class HubConnection implements AsyncDisposable {
 }
 
 /** Whether the next address would be read and changed on the way, where this one was not. */
-export function isDowngrade(from: URL, to: URL): boolean {
+function isDowngrade(from: URL, to: URL): boolean {
   return from.protocol === "https:" && to.protocol === "http:";
 }
 

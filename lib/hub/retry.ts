@@ -30,17 +30,20 @@ export class TransientError extends Error {
   }
 }
 
-/** Waits before attempt `attempt + 1`; with jitter, so that many clients do not come back at once. */
+/** Milliseconds to wait after failure `attempt`; with jitter, so that many clients do not come back at once. */
+export function waitAfter(policy: RetryPolicy, attempt: number, error: TransientError): number {
+  const exponential = Math.min(policy.maxDelay, policy.baseDelay * 2 ** (attempt - 1));
+  return Math.max(error.retryAfter ?? 0, exponential * (0.5 + Math.random() / 2));
+}
+
 export async function backOff(
   policy: RetryPolicy,
   attempt: number,
   error: TransientError,
   signal?: AbortSignal,
 ): Promise<void> {
-  const exponential = Math.min(policy.maxDelay, policy.baseDelay * 2 ** (attempt - 1));
-  const delay = Math.max(error.retryAfter ?? 0, exponential * (0.5 + Math.random() / 2));
   try {
-    await sleep(delay, undefined, { ...(signal && { signal }) });
+    await sleep(waitAfter(policy, attempt, error), undefined, { ...(signal && { signal }) });
   } catch (cause) {
     signal?.throwIfAborted(); // the caller's own reason
     throw cause;

@@ -1,31 +1,7 @@
-import { createServer, type Server } from "node:http";
-import { connect } from "node:net";
-import { describe, expect, it, onTestFinished } from "vitest";
-import { parseRetryAfter } from "#lib/hub/retry.js";
+import { describe, expect, it, vi } from "vitest";
+import { parseRetryAfter, TransientError, waitAfter } from "#lib/hub/retry.js";
+import { startProxy } from "./proxy.js";
 import { failure, filesBelow, NEEDED, setUp } from "./support.js";
-
-/** A proxy that tunnels, and the hosts that it was asked for. */
-async function startProxy(): Promise<{ url: string; asked: string[] }> {
-  const asked: string[] = [];
-  const server: Server = createServer((_, response) => response.writeHead(500).end());
-  server.on("connect", (request, socket, head: Buffer) => {
-    asked.push(request.url ?? "");
-    const [host, port] = (request.url ?? "").split(":");
-    const target = connect(Number(port), host, () => {
-      socket.write("HTTP/1.1 200 Connection Established\r\n\r\n");
-      target.write(head);
-      target.pipe(socket).pipe(target);
-    });
-    target.on("error", () => socket.destroy());
-    socket.on("error", () => target.destroy());
-  });
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as { port: number }).port}`, asked };
-}
 
 describe("a proxy", () => {
   it("is used for every host", async () => {
@@ -66,4 +42,18 @@ it("reads how long to wait from Retry-After and from RateLimit", () => {
   expect(parseRetryAfter({ retryAfter: "Tue, 31 Dec 2024 00:00:00 GMT" }, now)).toBe(0);
   expect(parseRetryAfter({ rateLimit: '"resolvers";r=0;t=55' })).toBe(55_000);
   expect(parseRetryAfter({ retryAfter: "soon" })).toBeUndefined();
+});
+
+it("waits twice as long after each failure, up to a limit, and never exactly as long as others", () => {
+  const policy = { attempts: 9, baseDelay: 100, maxDelay: 1_000, maxRetryAfter: 60_000 };
+  const waits = (random: number, retryAfter?: number) => {
+    const spy = vi.spyOn(Math, "random").mockReturnValue(random);
+    const error = new TransientError("status 503", "http://hub/", retryAfter);
+    const all = [1, 2, 3, 4, 5, 6].map((attempt) => waitAfter(policy, attempt, error));
+    spy.mockRestore();
+    return all;
+  };
+  expect(waits(1)).toEqual([100, 200, 400, 800, 1_000, 1_000]);
+  expect(waits(0)).toEqual([50, 100, 200, 400, 500, 500]);
+  expect(waits(1, 500)).toEqual([500, 500, 500, 800, 1_000, 1_000]);
 });

@@ -12,6 +12,7 @@ import {
   requireSoundCache,
   setUp,
   sha256,
+  temporaryFolder,
 } from "./support.js";
 
 describe("resolveModel", () => {
@@ -52,6 +53,28 @@ describe("resolveModel", () => {
     expect(await sha256(join(directory, "model.safetensors"))).toBe(weights.sha256);
     expect(hub.downloads("model.safetensors").length).toBe(3);
     expect(hub.bytesOf("model.safetensors")).toBe(weights.size);
+  });
+
+  it("fetches eight ranges at once and no more", async () => {
+    const { hub, load } = await setUp({
+      ...modelFiles(Content.generated(20_000_000, 12)),
+      "value_head.safetensors": Content.generated(70_000_000, 16),
+    });
+    hub.faults.add({ on: "cdn", drip: { bytes: 1_000_000, everyMs: 5 }, times: 99 });
+    await load();
+    expect(hub.downloads().filter(({ kind }) => kind === "cdn").length).toBeGreaterThan(8);
+    expect(hub.mostOpen).toBe(8);
+  });
+
+  it("puts the cache where cacheDir says", async () => {
+    const { home, load } = await setUp();
+    const cacheDir = await temporaryFolder();
+    const { directory } = await load({ cacheDir });
+    expect(directory.startsWith(join(cacheDir, "models--owner--model", "snapshots"))).toBe(true);
+    expect(await filesBelow(directory)).toEqual(NEEDED);
+    expect(await filesBelow(home)).toEqual([]);
+    expect((await load({ cacheDir, localFilesOnly: true })).directory).toBe(directory);
+    expect(await failure(load({ localFilesOnly: true }))).toMatchObject({ code: "ERR_OFFLINE" });
   });
 
   it("fetches the shards that the index names", async () => {

@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { randomInt } from "node:crypto";
-import { appendFile, open, readdir, readFile } from "node:fs/promises";
+import { appendFile, open, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Content } from "./server/content.mjs";
@@ -81,9 +81,26 @@ describe("what a crash left", () => {
 
   it("is continued by ranges", async () => {
     const { hub, before, folder, load } = await halfway();
+    const earlier = hub.downloads("model.safetensors").length;
     await load();
     // Progress is written down a few times a second, so a little of what had arrived comes again.
     expect(hub.bytesOf("model.safetensors") - before).toBeLessThan(weights.size - before / 2);
+    await requireSoundCache(folder);
+    // Another process may have left it: it goes on only if the file is still the one that it saw.
+    const further = hub.downloads("model.safetensors").slice(earlier);
+    expect(new Set(further.map(({ ifRange }) => ifRange))).toEqual(
+      new Set([`"cdn-${weights.sha256.slice(0, 16)}"`]),
+    );
+  });
+
+  it("is dropped when the server has another file by now", async () => {
+    const { hub, log, before, folder, load } = await halfway();
+    const text = await readFile(log, "utf8");
+    await writeFile(log, text.replace(/^etag .*$/m, 'etag "cdn-another"'));
+    expect(await readFile(log, "utf8")).not.toBe(text);
+    const { directory } = await load();
+    expect(await sha256(join(directory, "model.safetensors"))).toBe(weights.sha256);
+    expect(hub.bytesOf("model.safetensors") - before).toBeGreaterThanOrEqual(weights.size);
     await requireSoundCache(folder);
   });
 

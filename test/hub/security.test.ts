@@ -199,14 +199,6 @@ it("fetches no Python code, even when everything is trusted", async () => {
   expect(hub.downloads("modeling_custom.py")).toEqual([]);
 });
 
-it("does not follow from https down to http", async () => {
-  // Only the rule can be tested without a certificate: see redirects of HubConnection.
-  const { isDowngrade } = await import("#lib/hub/connection.js");
-  expect(isDowngrade(new URL("https://hub/"), new URL("http://hub/"))).toBe(true);
-  expect(isDowngrade(new URL("https://hub/"), new URL("https://cdn/"))).toBe(false);
-  expect(isDowngrade(new URL("http://hub/"), new URL("http://cdn/"))).toBe(false);
-});
-
 it("reads the token as the Hugging Face client does", async () => {
   const { hub, home, load } = await setUp();
   const { mkdir, writeFile } = await import("node:fs/promises");

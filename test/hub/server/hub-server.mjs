@@ -26,6 +26,9 @@ export class TestHub {
   /** @type {RequestRecord[]} */ requests = [];
   /** Tokens that exist; any other is answered 401. @type {Set<string>} */ tokens = new Set();
   treePageSize = 1000;
+  /** Bodies of large files that are under way, and the most that ever were. */
+  #open = 0;
+  mostOpen = 0;
   endpoint = "";
   cdn = "";
   #hub = createServer((request, response) => void this.#hubRequest(request, response));
@@ -231,6 +234,8 @@ export class TestHub {
       error(response, 403, undefined, "AccessDenied");
       return;
     }
+    this.mostOpen = Math.max(this.mostOpen, (this.#open += 1));
+    response.once("close", () => (this.#open -= 1));
     await sendContent(request, response, content, {
       etag: `cdn-${content.sha256.slice(0, 16)}`,
       fault,
