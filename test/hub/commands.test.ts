@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { filesBelow, MODEL, NEEDED, setUp } from "./support.js";
@@ -48,5 +48,26 @@ describe("the command line", () => {
     expect(missing.stderr).toMatch(/^reward-model-score: ERR_REPOSITORY_NOT_FOUND: /);
     expect(await run(["cache", "remove", MODEL], env)).toMatchObject({ code: 2 });
     expect(await run(["cache", "remove"], env)).toMatchObject({ code: 2 });
+  });
+
+  // util-linux's script runs a command on a terminal of its own.
+  it.runIf(spawnSync("script", ["--version"]).status === 0)("shows one bar for all files", async () => {
+    const { hub, home } = await setUp();
+    hub.faults.add({ on: "cdn", drip: { bytes: 300_000, everyMs: 150 } });
+    const command = `"${process.execPath}" "${MAIN}" download ${MODEL}`;
+    const output = await new Promise<string>((resolve, reject) =>
+      execFile(
+        "script",
+        ["-qec", command, "/dev/null"],
+        { env: { PATH: process.env.PATH, TERM: "xterm", HF_ENDPOINT: hub.endpoint, HF_HOME: home } },
+        (error, stdout) => (error ? reject(error) : resolve(stdout)),
+      ),
+    );
+    const shown = [...output.matchAll(/(\d+)% (?:[\d.]+) MB of ([\d.]+) MB/g)];
+    const percent = shown.map((match) => Number(match[1]));
+    expect(percent.length).toBeGreaterThan(2);
+    expect(percent).toEqual(percent.toSorted((a, b) => a - b));
+    expect(new Set(shown.map((match) => match[2]))).toEqual(new Set(["3.0"])); // all files together
+    expect(output).toContain("/snapshots/");
   });
 });

@@ -4,8 +4,10 @@ import { describe, expect, it } from "vitest";
 import type { DownloadProgress } from "#lib/hub/progress.js";
 import { Content } from "./server/content.mjs";
 import {
+  ended,
   failure,
   filesBelow,
+  loadInChild,
   MODEL,
   modelFiles,
   NEEDED,
@@ -250,6 +252,20 @@ describe("where links cannot be made", () => {
     const bytes = hub.bytesOf();
     await load({}, variables);
     await load({ localFilesOnly: true }, variables);
+    expect(hub.bytesOf()).toBe(bytes);
+  });
+
+  it("finds out by trying", async () => {
+    const { hub, home, folder, repository, load } = await setUp();
+    const preload = `--import ${new URL("no-symlinks.mjs", import.meta.url).href}`;
+    const child = loadInChild({ HF_ENDPOINT: hub.endpoint, HF_HOME: home, NODE_OPTIONS: preload });
+    expect(await ended(child)).toMatchObject({ code: 0, stderr: "" });
+    const directory = join(folder, "snapshots", repository.resolve("main")!);
+    expect((await lstat(join(directory, "model.safetensors"))).isFile()).toBe(true);
+    expect(await filesBelow(directory)).toEqual(NEEDED);
+    // A process that may make links finds the same files, and leaves them.
+    const bytes = hub.bytesOf();
+    expect((await load()).directory).toBe(directory);
     expect(hub.bytesOf()).toBe(bytes);
   });
 });
