@@ -100,20 +100,20 @@ describe("describeArchitecture", () => {
     expect(spec.stages[0]!.name).toBe("transformer.embed_tokens");
   });
 
-  it("reads the text model's part of a multimodal config", () => {
-    const fixture = readFixture("gemma3-parameters");
-    const tensors = tensorInfos(fixture).map((tensor) => ({
-      ...tensor,
-      name: tensor.name.replace(/^model\./, "model.language_model."),
-    }));
-    const config = {
-      architectures: ["Gemma3ForSequenceClassification"],
-      model_type: "gemma3",
-      text_config: { ...fixture.config, architectures: undefined },
-    };
-    const { spec, family } = describeArchitecture({ config, tensors });
+  it.each([
+    ["gemma3-multimodal", "language_model.model."],
+    ["gemma3-multimodal-module-names", "model.language_model."],
+  ])("reads the text model's part of a multimodal checkpoint: %s", (name, prefix) => {
+    const fixture = readFixture(name);
+    const tensors = tensorInfos(fixture);
+    const { spec, family, unusedTensors } = describeArchitecture({ config: fixture.config, tensors });
     expect(family).toBe("gemma3");
-    expect(spec.stages[0]!.name).toBe("model.language_model.embed_tokens");
+    expect(spec.stages[0]!.name).toBe(`${prefix}embed_tokens`);
+    const others = tensors
+      .map((tensor) => tensor.name)
+      .filter((tensor) => /vision_tower|multi_modal/.test(tensor));
+    expect(others.length).toBeGreaterThan(10);
+    expect(unusedTensors).toEqual(others);
   });
 
   it("separates rows that RoPE rotates differently", () => {
