@@ -1,5 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -9,6 +8,7 @@ import type * as Load from "#lib/native/load.js";
 import type { ArchiveOptions, DeviceInfo, NativeModel, ProgramOptions } from "#lib/native/binding.js";
 import type { RewardModelScoreOptions } from "#lib/options.js";
 import { RewardModelScore } from "#lib/reward-model-score.js";
+import { temporaryFolder } from "./temporary-folder.js";
 
 // The real engine, which is told of GPUs that are not there: what is meant for them is computed on the CPU.
 const engine = vi.hoisted(() => ({
@@ -71,7 +71,7 @@ beforeAll(async () => {
 });
 
 beforeEach(() => {
-  temporary = mkdtempSync(join(tmpdir(), "devices-"));
+  temporary = temporaryFolder("devices");
   vi.stubEnv("TMPDIR", temporary);
   engine.gpus = [gpu(0, GIB), gpu(1, GIB)];
   engine.programs = [];
@@ -81,7 +81,6 @@ beforeEach(() => {
 
 afterEach(() => {
   vi.unstubAllEnvs();
-  rmSync(temporary, { recursive: true });
 });
 
 afterAll(() => vi.restoreAllMocks());

@@ -1,16 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { findChatTemplate } from "#lib/chat/find-template.js";
 import { RewardModelScoreError } from "#lib/errors.js";
 import type { TokenizerConfig } from "#lib/tokenizer/config.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 let directory: string;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "templates-"));
+  directory = temporaryFolder("templates");
 });
-afterEach(() => rmSync(directory, { recursive: true }));
 
 function write(path: string, content: string): void {
   mkdirSync(dirname(join(directory, path)), { recursive: true });

@@ -1,19 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { DoctorReport } from "#lib/cli/doctor/inspect.js";
 import { libraryFileName } from "#lib/libtorch/library.js";
 import { runCli } from "./run-cli.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 let directory: string;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "cli-doctor-"));
-});
-
-afterEach(() => {
-  rmSync(directory, { recursive: true });
+  directory = temporaryFolder("cli-doctor");
 });
 
 async function doctor(...args: string[]): Promise<{ status: number | null; report: DoctorReport }> {

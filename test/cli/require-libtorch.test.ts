@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { MAIN, runCli } from "./run-cli.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 const SCORE = ["score", "models/demo/examples.jsonl", "--model", "demo"];
 const NOT_FOUND = /ERR_RUNTIME_NOT_FOUND: No libtorch 2\.13 was found/;
@@ -15,7 +15,7 @@ let directory: string;
 let env: Record<string, string>;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "require-libtorch-"));
+  directory = temporaryFolder("require-libtorch");
   mkdirSync(join(directory, "bin"));
   symlinkSync(process.execPath, join(directory, "bin/node"));
   const nowhere = "http://127.0.0.1:9";
@@ -29,8 +29,6 @@ beforeEach(() => {
     no_proxy: "",
   };
 });
-
-afterEach(() => rmSync(directory, { recursive: true }));
 
 describe("score without libtorch", () => {
   it("says the command that helps where nobody can answer", async () => {

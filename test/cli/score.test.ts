@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { MAIN, runCli } from "./run-cli.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 const MODEL = "test/fixtures/classifiers/llama";
 
@@ -22,11 +22,7 @@ const EXPECTED = (JSON.parse(readFileSync(`${MODEL}/expected.json`, "utf8")) as 
 let directory: string;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "cli-score-"));
-});
-
-afterEach(() => {
-  rmSync(directory, { recursive: true });
+  directory = temporaryFolder("cli-score");
 });
 
 function jsonl(rows: unknown[]): string {

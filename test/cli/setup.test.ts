@@ -1,21 +1,17 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { libraryFileName } from "#lib/libtorch/library.js";
 import { makeZip } from "../libtorch/zip.js";
 import { runCli } from "./run-cli.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 let directory: string;
 let env: Record<string, string>;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "cli-setup-"));
+  directory = temporaryFolder("cli-setup");
   env = { REWARD_MODEL_SCORE_CACHE: join(directory, "cache"), LIBTORCH: "" };
-});
-
-afterEach(() => {
-  rmSync(directory, { recursive: true });
 });
 
 describe("setup", () => {

@@ -1,17 +1,16 @@
 import { execFile, fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { beforeEach, expect, it } from "vitest";
 import { GpuClaims, type GpuClaim } from "#lib/device-map/gpu-claims.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "claims-"));
+beforeEach(() => {
+  folder = temporaryFolder("claims");
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 const CHILD = fileURLToPath(new URL("./claim-child.mjs", import.meta.url));
 

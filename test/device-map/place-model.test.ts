@@ -1,21 +1,20 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { GpuClaims } from "#lib/device-map/gpu-claims.js";
 import { placeModel, type GpuOptions, type PlacedModel } from "#lib/device-map/place-model.js";
 import { readPlacement, type DeviceOptions } from "#lib/device-map/request.js";
 import { machineWith, programOf } from "./machines.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 const program = programOf("llama-grouped");
 const size = program.bytes("bfloat16");
 const roomy = 2 * size;
 
 let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "placement-"));
+beforeEach(() => {
+  folder = temporaryFolder("placement");
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 interface Where {
   free?: number[];

@@ -60,7 +60,7 @@ describe("the command line", () => {
         "script",
         ["-qec", command, "/dev/null"],
         { env: { PATH: process.env.PATH, TERM: "xterm", HF_ENDPOINT: hub.endpoint, HF_HOME: home } },
-        (error, stdout) => (error ? reject(error) : resolve(stdout)),
+        (error, stdout) => (error ? reject(new Error(stdout)) : resolve(stdout)),
       ),
     );
     const shown = [...output.matchAll(/(\d+)% (?:[\d.]+) MB of ([\d.]+) MB/g)];

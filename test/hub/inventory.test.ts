@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { listCache, removeFromCache, verifyCache } from "#lib/hub/inventory.js";
 import { Content } from "./server/content.mjs";
-import { failure, filesBelow, MODEL, modelFiles, NEEDED, setUp, temporaryFolder } from "./support.js";
+import { failure, filesBelow, MODEL, modelFiles, NEEDED, setUp } from "./support.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 async function twoRevisions() {
   const setup = await setUp();
@@ -32,7 +33,7 @@ describe("listCache", () => {
   });
 
   it("is empty where there is no cache", async () => {
-    expect(await listCache(join(await temporaryFolder(), "none"))).toEqual([]);
+    expect(await listCache(join(temporaryFolder("hub"), "none"))).toEqual([]);
   });
 });
 

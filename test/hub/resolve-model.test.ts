@@ -14,8 +14,8 @@ import {
   requireSoundCache,
   setUp,
   sha256,
-  temporaryFolder,
 } from "./support.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 describe("resolveModel", () => {
   it("fetches what loading needs, and nothing else", async () => {
@@ -62,7 +62,7 @@ describe("resolveModel", () => {
       ...modelFiles(Content.generated(20_000_000, 12)),
       "value_head.safetensors": Content.generated(70_000_000, 16),
     });
-    hub.faults.add({ on: "cdn", drip: { bytes: 1_000_000, everyMs: 5 }, times: 99 });
+    hub.faults.add({ on: "cdn", drip: { bytes: 500_000, everyMs: 20 }, times: 99 });
     await load();
     expect(hub.downloads().filter(({ kind }) => kind === "cdn").length).toBeGreaterThan(8);
     expect(hub.mostOpen).toBe(8);
@@ -70,7 +70,7 @@ describe("resolveModel", () => {
 
   it("puts the cache where cacheDir says", async () => {
     const { home, load } = await setUp();
-    const cacheDir = await temporaryFolder();
+    const cacheDir = temporaryFolder("hub");
     const { directory } = await load({ cacheDir });
     expect(directory.startsWith(join(cacheDir, "models--owner--model", "snapshots"))).toBe(true);
     expect(await filesBelow(directory)).toEqual(NEEDED);

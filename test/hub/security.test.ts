@@ -3,7 +3,8 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { describe, expect, it, vi } from "vitest";
-import { failure, filesBelow, setUp, temporaryFolder } from "./support.js";
+import { failure, filesBelow, setUp } from "./support.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 const TOKEN = "hf_sEcReTtOkEn";
 
@@ -202,7 +203,7 @@ it("fetches no Python code, even when everything is trusted", async () => {
 it("reads the token as the Hugging Face client does", async () => {
   const { hub, home, load } = await setUp();
   const { mkdir, writeFile } = await import("node:fs/promises");
-  const elsewhere = join(await temporaryFolder(), "token");
+  const elsewhere = join(temporaryFolder("hub"), "token");
   await mkdir(home, { recursive: true });
   await writeFile(join(home, "token"), "hf_file\n");
   await writeFile(elsewhere, " hf_elsewhere ");

@@ -1,12 +1,12 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach } from "vitest";
 import { readHubEnvironment, type HubEnvironment } from "#lib/env.js";
 import { resolveModel, type ResolvedModel, type ResolveModelOptions } from "#lib/hub/resolve-model.js";
 import type { RetryPolicy } from "#lib/hub/retry.js";
+import { temporaryFolder } from "../temporary-folder.js";
 import { MODEL, modelFiles } from "./model-files.mjs";
 import type { Content } from "./server/content.mjs";
 import { TestHub } from "./server/hub-server.mjs";
@@ -27,17 +27,11 @@ export async function startHub(): Promise<TestHub> {
   return hub;
 }
 
-export async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "hub-"));
-  cleanups.push(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
-
 /** A Hub with one model, an empty cache, and a call that brings them together. */
 export async function setUp(files: Record<string, string | Buffer | Content> = modelFiles()) {
   const hub = await startHub();
   const repository = hub.add(MODEL, files);
-  const home = await temporaryFolder();
+  const home = temporaryFolder("hub");
   const env = (variables: NodeJS.ProcessEnv = {}): HubEnvironment =>
     readHubEnvironment({
       HF_ENDPOINT: hub.endpoint,

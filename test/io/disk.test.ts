@@ -1,8 +1,8 @@
-import { mkdtemp, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it } from "vitest";
 import { requireSpace, writeError } from "#lib/io/disk.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 it("tells a full disk from other failures of the file system", () => {
   const failed = (code: string) => Object.assign(new Error(code), { code, syscall: "write" });
@@ -21,8 +21,7 @@ it("tells a full disk from other failures of the file system", () => {
 });
 
 it("makes the folder and says how much is needed and free, and what to do", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "disk-"));
-  onTestFinished(() => rm(folder, { recursive: true }));
+  const folder = temporaryFolder("disk");
   const inner = join(folder, "not", "there");
   await requireSpace(inner, 1);
   expect((await stat(inner)).isDirectory()).toBe(true);

@@ -1,14 +1,14 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import { libraryFileName } from "#lib/libtorch/library.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 let directory: string;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "find-libtorch-"));
+  directory = temporaryFolder("find-libtorch");
   vi.stubEnv("LIBTORCH", "");
   vi.stubEnv("REWARD_MODEL_SCORE_CACHE", join(directory, "cache"));
   vi.stubEnv("REWARD_MODEL_SCORE_SKIP_VERSION_CHECK", "");
@@ -18,7 +18,6 @@ beforeEach(() => {
 
 afterEach(() => {
   vi.unstubAllEnvs();
-  rmSync(directory, { recursive: true });
 });
 
 function write(path: string, text: string): void {

@@ -4,7 +4,6 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -12,13 +11,13 @@ import {
 } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import { libraryFileName } from "#lib/libtorch/library.js";
 import { setup, type SetupOptions } from "#lib/libtorch/setup.js";
 import { makeZip, type ZipEntry } from "./zip.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 const CPU = `lib/${libraryFileName("torch_cpu")}`;
 
@@ -27,7 +26,7 @@ let cache: string;
 let server: Server | undefined;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "setup-"));
+  directory = temporaryFolder("setup");
   cache = join(directory, "cache");
   vi.stubEnv("REWARD_MODEL_SCORE_CACHE", cache);
   vi.stubEnv("LIBTORCH", "");
@@ -39,7 +38,6 @@ afterEach(() => {
   server?.closeAllConnections();
   server?.close();
   server = undefined;
-  rmSync(directory, { recursive: true });
 });
 
 function download(version = "2.13.0+cpu"): ZipEntry[] {

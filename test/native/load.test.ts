@@ -4,20 +4,19 @@ import {
   chmodSync,
   copyFileSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import { readVersion } from "#lib/libtorch/version.js";
 import { renameVersion } from "./elf.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 const BUILD = resolve("build/Release");
 let libtorch: string;
@@ -29,14 +28,12 @@ beforeAll(async () => {
 });
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "load-"));
+  directory = temporaryFolder("load");
   chmodSync(directory, 0o755);
   addon = join(directory, "addon");
   mkdirSync(addon);
   for (const name of ["loader.node", "engine.node"]) copyFileSync(join(BUILD, name), join(addon, name));
 });
-
-afterEach(() => rmSync(directory, { recursive: true }));
 
 /** Loads the addon in a process of its own; the code and message of the error, or "loaded". */
 function load(root: string, { preload, uid }: { preload?: string; uid?: number } = {}): string {

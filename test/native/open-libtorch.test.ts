@@ -1,21 +1,20 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
 import { libraryFileName } from "#lib/libtorch/library.js";
 import { openLibtorch } from "#lib/native/open-libtorch.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 let directory: string;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "open-libtorch-"));
+  directory = temporaryFolder("open-libtorch");
   vi.stubEnv("PATH", join(directory, "bin"));
 });
 
 afterEach(() => {
   vi.unstubAllEnvs();
-  rmSync(directory, { recursive: true });
 });
 
 /** A linker's view: which libraries there are, what each needs, and which are in the process. */

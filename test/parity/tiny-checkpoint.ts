@@ -1,9 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
 import type { ArchitectureFixture } from "./fixtures.js";
 import { tinyWeights } from "./tiny-weights.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 export type StoredDtype = "F32" | "F16" | "BF16";
 
@@ -13,8 +12,7 @@ export function writeCheckpoint(
   options: { dtype?: StoredDtype; shards?: number } = {},
 ): { directory: string; files: string[] } {
   const { dtype = "F32", shards = 1 } = options;
-  const directory = mkdtempSync(join(tmpdir(), "tiny-checkpoint-"));
-  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const directory = temporaryFolder("tiny-checkpoint");
   writeFileSync(join(directory, "config.json"), JSON.stringify(fixture.config));
   const names = Object.keys(fixture.tensors);
   const files = Array.from({ length: shards }, (_, shard) => {

@@ -235,12 +235,11 @@ export class TestHub {
       return;
     }
     this.mostOpen = Math.max(this.mostOpen, (this.#open += 1));
-    response.once("close", () => (this.#open -= 1));
     await sendContent(request, response, content, {
       etag: `cdn-${content.sha256.slice(0, 16)}`,
       fault,
       sent: (bytes) => (record.bytes += bytes),
-    });
+    }).finally(() => (this.#open -= 1));
   }
 }
 
