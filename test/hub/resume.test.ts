@@ -3,6 +3,7 @@ import { randomInt } from "node:crypto";
 import { appendFile, open, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { DownloadProgress } from "#lib/hub/progress.js";
 import { Content } from "./server/content.mjs";
 import {
   ended,
@@ -34,7 +35,12 @@ describe("an aborted download", () => {
     expect(await failure(loading)).toBe(reason);
     expect(await filesBelow(join(folder, "snapshots"))).toEqual([]);
 
-    await load();
+    const news: DownloadProgress[] = [];
+    await load({ onProgress: (progress) => news.push(progress) });
+    // What is there already counts from the beginning, so that a bar goes on where it was.
+    const first = news.find(({ file }) => file === "model.safetensors")!;
+    expect(first.loaded).toBeGreaterThan(4_000_000);
+    expect(news.at(-1)!.loaded).toBe(first.total);
 
     // What was handed to the sockets and not read in time comes again, so: less than what the first attempt had read, over again.
     expect(hub.bytesOf("model.safetensors")).toBeLessThan(weights.size + 5_000_000);

@@ -3,12 +3,13 @@ import { readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { FileLock } from "#lib/io/file-lock.js";
-import { failure, filesBelow, temporaryFolder } from "../hub/support.js";
+import { failure, filesBelow } from "../hub/support.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 const QUICK = { heartbeat: 50, stale: 300, poll: 5 };
 
-async function place() {
-  const folder = await temporaryFolder();
+function place() {
+  const folder = temporaryFolder("lock");
   return { folder, path: join(folder, "locks", "blob.lock") };
 }
 
@@ -30,7 +31,7 @@ async function deadPid(): Promise<number> {
 }
 
 it("lets one in at a time", async () => {
-  const { folder, path } = await place();
+  const { folder, path } = place();
   let inside = 0;
   let most = 0;
   await Promise.all(
@@ -47,7 +48,7 @@ it("lets one in at a time", async () => {
 });
 
 it("is taken over from a dead process by one of those who wait", async () => {
-  const { folder, path } = await place();
+  const { folder, path } = place();
   await heldBy(path, { pid: await deadPid() });
   let inside = 0;
   await Promise.all(
@@ -64,7 +65,7 @@ it("is taken over from a dead process by one of those who wait", async () => {
 
 it("is not taken from a process that runs, or from another machine's before it has been silent for long", async () => {
   for (const owner of [{ pid: process.pid }, { machine: "elsewhere", pid: 1 }]) {
-    const { path } = await place();
+    const { path } = place();
     await heldBy(path, owner, 100);
     const reason = new Error("waited enough");
     const controller = new AbortController();
@@ -74,13 +75,13 @@ it("is not taken from a process that runs, or from another machine's before it h
 });
 
 it("is taken over from another machine's process that has been silent for long", async () => {
-  const { path } = await place();
+  const { path } = place();
   await heldBy(path, { machine: "elsewhere" }, 1_000);
   await (await FileLock.acquire(path, undefined, QUICK)).release();
 });
 
 it("is taken over when its holder died before it could write its name", async () => {
-  const { path } = await place();
+  const { path } = place();
   await heldBy(path, {});
   await writeFile(path, "");
   const then = new Date(Date.now() - 1_000);
@@ -89,7 +90,7 @@ it("is taken over when its holder died before it could write its name", async ()
 });
 
 it("shows that its holder is alive", async () => {
-  const { path } = await place();
+  const { path } = place();
   const lock = await FileLock.acquire(path, undefined, QUICK);
   const { stat } = await import("node:fs/promises");
   const then = new Date(Date.now() - 10_000);
@@ -99,7 +100,7 @@ it("shows that its holder is alive", async () => {
 });
 
 it("is not released by one from whom it was taken", async () => {
-  const { path } = await place();
+  const { path } = place();
   const lock = await FileLock.acquire(path, undefined, QUICK);
   await writeFile(path, JSON.stringify({ id: "another", pid: process.pid, machine: "elsewhere" }));
   await lock.release();

@@ -42,7 +42,7 @@ export async function sendContent(
       response.write(fault?.wrongBytes ? damaged(part) : part);
       left -= part.length;
       sent(part.length);
-      if (fault?.drip) await sleep(fault.drip.everyMs);
+      if (fault?.drip && left > 0) await sleep(fault.drip.everyMs);
       if (response.writableNeedDrain && !response.destroyed) await writable(response);
     }
   }
