@@ -1,7 +1,7 @@
 import type { EncodedRow } from "../batching/row.js";
 import { RewardModelScoreError } from "../errors.js";
 import type { NativeBinding } from "../native/binding.js";
-import type { OpenModel } from "../model/open-model.js";
+import type { OpenModel } from "../scoring/scoring-model.js";
 import type { ReadOptions } from "../rows/read.js";
 import { isFailed } from "../scoring/outcome.js";
 import { prepareWindow } from "../scoring/prepare.js";

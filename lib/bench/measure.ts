@@ -1,5 +1,5 @@
 import type { EncodedRow } from "../batching/row.js";
-import type { OpenModel } from "../model/open-model.js";
+import type { OpenModel } from "../scoring/scoring-model.js";
 import { Scorer, type Done } from "../scoring/scorer.js";
 
 /** One run of rows through the model. */

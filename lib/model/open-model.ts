@@ -11,12 +11,12 @@ import type { NativeBinding } from "../native/binding.js";
 import { listDevices } from "../native/devices.js";
 import { loadBinding } from "../native/load.js";
 import type { ResolvedOptions } from "../options.js";
+import type { OpenModel, ScoringModel } from "../scoring/scoring-model.js";
 import { TokenizerPool } from "../tokenizer/tokenizer.js";
 import { isLocal, locateModel, type ModelFiles } from "./locate.js";
 import { openArchive, placeableArchive } from "./open-archive.js";
 import { openExportedProgram } from "./exported-program.js";
 import { openCheckpoint, openProgram, placeableProgram, type ProgramSource } from "./open-program.js";
-import type { ScoringModel } from "./scoring-model.js";
 
 /**
  * News of `load`: bytes that were downloaded, then, once, the checkpoint's tensors that no program reads if there are
@@ -31,12 +31,6 @@ export type LoadProgress =
 export interface OpenOptions {
   signal: AbortSignal | undefined;
   onProgress: ((progress: LoadProgress) => void) | undefined;
-}
-
-/** A model that is ready to score, from text to scores. */
-export interface OpenModel extends ScoringModel {
-  encode: TokenizerPool["encode"];
-  close(): Promise<void>;
 }
 
 /** Finds or downloads the model and its tokenizer, and loads both. */

@@ -10,7 +10,7 @@ import type { Dtype, NativeBinding, NativeCheckpoint, ProgramSpec, TensorInfo } 
 import type { ResolvedOptions } from "../options.js";
 import { loadReplicas } from "./load-replicas.js";
 import { parseJson, readText, type ModelFiles } from "./locate.js";
-import type { ScoringModel } from "./scoring-model.js";
+import type { ScoringModel } from "../scoring/scoring-model.js";
 
 /** A checkpoint whose architecture has a built-in program; nothing of it is in memory yet. */
 export interface ProgramSource {

@@ -1,15 +1,6 @@
 import type { PackResult } from "./pack-runner.js";
 import type { Attributes, Outcome, Score } from "./outcome.js";
-
-/** How the numbers of a head become a row's score. */
-export interface ScoreShape {
-  /** The head reads several tokens of a row: the score is a list with one entry per step. */
-  perStep: boolean;
-  /** Return the head's further outputs. */
-  attributes: boolean;
-  /** Names of the entries of an output, by output. */
-  names: Record<string, readonly string[]>;
-}
+import type { ScoreShape } from "./scoring-model.js";
 
 /** Takes the outcome of each row of a pack from what the model returned. */
 export function readOutcomes({ pack, scores }: PackResult, shape: ScoreShape): Map<number, Outcome> {

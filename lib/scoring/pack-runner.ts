@@ -2,7 +2,7 @@ import type { EncodedRow } from "../batching/row.js";
 import type { Pack } from "../batching/packed.js";
 import { RewardModelScoreError } from "../errors.js";
 import type { BatchScores, NativeModel } from "../native/binding.js";
-import type { ScoringModel } from "../model/scoring-model.js";
+import type { ScoringModel } from "./scoring-model.js";
 
 /** Scores of the rows of one pack, in the order of `pack.rows`. */
 export interface PackResult {

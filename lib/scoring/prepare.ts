@@ -1,6 +1,6 @@
 import type { EncodedRow } from "../batching/row.js";
 import { RewardModelScoreError, type RowProblem } from "../errors.js";
-import type { OpenModel } from "../model/open-model.js";
+import type { OpenModel } from "./scoring-model.js";
 import { readRow, type ReadOptions } from "../rows/read.js";
 import type { Row, RowInput } from "../rows/types.js";
 import type { Failed } from "./outcome.js";

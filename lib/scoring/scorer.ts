@@ -1,7 +1,7 @@
 import pLimit from "p-limit";
 import type { EncodedRow } from "../batching/row.js";
 import { abortable, deferred } from "./abortable.js";
-import type { OpenModel } from "../model/open-model.js";
+import type { OpenModel } from "./scoring-model.js";
 import { isFailed, type Failed, type Outcome } from "./outcome.js";
 import { readOutcomes } from "./outcomes.js";
 import { PackRunner } from "./pack-runner.js";

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { planPacks } from "#lib/batching/packed.js";
-import { readOutcomes, type ScoreShape } from "#lib/scoring/outcomes.js";
+import { readOutcomes } from "#lib/scoring/outcomes.js";
 import type { PackResult } from "#lib/scoring/pack-runner.js";
+import type { ScoreShape } from "#lib/scoring/scoring-model.js";
 
 const plain: ScoreShape = { perStep: false, attributes: false, names: {} };
 

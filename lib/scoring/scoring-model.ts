@@ -1,8 +1,8 @@
 import type { EncodedRow } from "../batching/row.js";
 import type { Pack } from "../batching/packed.js";
-import type { ScoreShape } from "../scoring/outcomes.js";
 import type { DeviceMap } from "../device-map/infer.js";
-import type { Replicas } from "../scoring/replicas.js";
+import type { TokenizerPool } from "../tokenizer/tokenizer.js";
+import type { Replicas } from "./replicas.js";
 
 /** What runs, how rows are planned for it, and how its numbers are read. */
 export interface ScoringModel {
@@ -22,4 +22,20 @@ export interface ScoringModel {
   scoreShape: ScoreShape;
   /** Weights that every token is multiplied with; undefined for archives, which do not say. */
   weightsPerToken: number | undefined;
+}
+
+/** How the numbers of a head become a row's score. */
+export interface ScoreShape {
+  /** The head reads several tokens of a row: the score is a list with one entry per step. */
+  perStep: boolean;
+  /** Return the head's further outputs. */
+  attributes: boolean;
+  /** Names of the entries of an output, by output. */
+  names: Record<string, readonly string[]>;
+}
+
+/** A model that is ready to score, from text to scores. */
+export interface OpenModel extends ScoringModel {
+  encode: TokenizerPool["encode"];
+  close(): Promise<void>;
 }
