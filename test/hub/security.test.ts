@@ -1,9 +1,9 @@
-import { readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { describe, expect, it, vi } from "vitest";
-import { failure, filesBelow, setUp } from "./support.js";
+import { failure, filesBelow, NEEDED, setUp } from "./support.js";
 import { temporaryFolder } from "../temporary-folder.js";
 
 const TOKEN = "hf_sEcReTtOkEn";
@@ -152,6 +152,22 @@ describe("names from the server", () => {
     expect(await readdir(home)).toEqual([]);
   });
 
+  it.each([
+    ["../../../escaped", "0".repeat(40)],
+    ["added_tokens.json", "../../../escaped"],
+  ])("in the listing that a cache holds are those of files and blobs: %j %j", async (path, blob_id) => {
+    const { hub, folder, load } = await setUp();
+    const { commit, directory } = await load();
+    await rm(join(directory, "config.json"));
+    await mkdir(join(folder, "trees"));
+    const listing = { format_version: 1, files: { [path]: { size: 4, blob_id } } };
+    await writeFile(join(folder, "trees", `${commit}.json`), JSON.stringify(listing));
+    hub.requests.length = 0;
+    await load({ revision: commit });
+    expect(hub.requests.map(({ kind }) => kind)).toContain("tree"); // it is not believed
+    expect(await filesBelow(directory)).toEqual(NEEDED);
+  });
+
   it("that an index holds are those of weights in the repository", async () => {
     for (const shard of [
       "../../../escaped.safetensors",
@@ -202,7 +218,6 @@ it("fetches no Python code, even when everything is trusted", async () => {
 
 it("reads the token as the Hugging Face client does", async () => {
   const { hub, home, load } = await setUp();
-  const { mkdir, writeFile } = await import("node:fs/promises");
   const elsewhere = join(temporaryFolder("hub"), "token");
   await mkdir(home, { recursive: true });
   await writeFile(join(home, "token"), "hf_file\n");
