@@ -1,7 +1,8 @@
 import { listFiles, modelInfo } from "@huggingface/hub";
 import { RewardModelScoreError } from "../errors.js";
 import { networkFailure, type HubConnection } from "./connection.js";
-import { errorFromResponse, publicUrl, throwAfterRetries } from "./errors.js";
+import { errorFromResponse, throwAfterRetries } from "./errors.js";
+import { publicUrl } from "./public-url.js";
 import { isCommit, isObjectId, isRelativeName } from "./names.js";
 import { retrying, type RetryPolicy } from "./retry.js";
 

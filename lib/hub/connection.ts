@@ -1,7 +1,7 @@
 import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from "undici";
 import type { HubEnvironment } from "../env.js";
 import { RewardModelScoreError } from "../errors.js";
-import { publicUrl } from "./errors.js";
+import { publicUrl } from "./public-url.js";
 import { ReceiveBuffers } from "./receive-buffers.js";
 import { TransientError } from "./retry.js";
 

@@ -1,13 +1,7 @@
 import { RewardModelScoreError } from "../errors.js";
 import type { HubConnection, HubResponse } from "./connection.js";
+import { publicUrl } from "./public-url.js";
 import { parseRetryAfter, TransientError } from "./retry.js";
-
-/** An address as it may appear in a message: without credentials, and without the query, which may hold a signature. */
-export function publicUrl(url: URL | string): string {
-  if (!URL.canParse(String(url))) return "(not a URL)";
-  const { protocol, host, pathname } = new URL(String(url));
-  return `${protocol}//${host}${pathname}`;
-}
 
 /** Consumes an answer that is not 2xx and says what it means. */
 export async function errorFromResponse(
