@@ -68,7 +68,8 @@ it.runIf(process.platform === "linux")("loading holds one copy of the weights", 
   const before = mebibytes("VmRSS");
   const model = await load(Array.from({ length: count }, (_, index) => stage(index)));
   const grown = mebibytes("VmHWM") - before;
-  expect(grown).toBeGreaterThan((0.9 * count * bytes) / 2 ** 20);
+  // The C library may still have the two weights of the first model, and give their memory to this one.
+  expect(grown).toBeGreaterThan((0.7 * count * bytes) / 2 ** 20);
   expect(grown).toBeLessThan((1.25 * count * bytes) / 2 ** 20);
   await model.dispose();
   rmSync(folder, { recursive: true });
