@@ -30,7 +30,10 @@ describe("the package", () => {
       "native/ops/reference.py",
       "scripts/export_torchscript.py",
     ];
-    const docs = folder("docs").filter((name) => /\.(md|svg)$/.test(name));
+    const docs = [
+      ...folder("docs").filter((name) => /\.(md|svg)$/.test(name)),
+      ...folder("docs/performance"),
+    ];
     const expected = [
       ...docs,
       ...sources.flatMap(compiled),
