@@ -22,11 +22,11 @@ struct PlacedStage {
   std::vector<StageAttribute> constants;
   std::vector<StageAttribute> weights;  // without values
   // For a stage that keeps its weights: the stage bound to them.
-  std::optional<torch::jit::Module> resident;
+  std::optional<torch::jit::Module> resident = std::nullopt;
   // For one that does not: brings them in.
-  std::shared_ptr<const WeightStream::Fetch> fetch;
+  std::shared_ptr<const WeightStream::Fetch> fetch = nullptr;
   // Lets go of what a run has left in memory; may be empty.
-  std::function<void()> release;
+  std::function<void()> release = nullptr;
 
   torch::jit::Module bind(StageWeights values) const;
 };

@@ -1,7 +1,13 @@
 #include "program/program_export.h"
 
+#include <torch/csrc/jit/serialization/export.h>
+
+#include <cerrno>
 #include <filesystem>
+#include <fstream>
+#include <functional>
 #include <sstream>
+#include <system_error>
 #include <unordered_map>
 
 #include "error.h"
@@ -103,23 +109,68 @@ std::vector<StageAttribute> attributes_of(const StageSpec& stage, const WeightRe
   return attributes;
 }
 
+// A file under another name until it is complete. What goes wrong is told at the end: libtorch's writer
+// finishes the archive in its destructor, and what throws there ends the process.
+class PartialFile {
+ public:
+  explicit PartialFile(const std::string& path) : target_(path), partial_(path) {
+    partial_ += ".partial";
+    errno = 0;
+    stream_.open(partial_, std::ios::binary);
+    note_failure();
+  }
+  ~PartialFile() {
+    stream_.close();
+    std::error_code ignored;
+    std::filesystem::remove(partial_, ignored);
+  }
+  PartialFile(const PartialFile&) = delete;
+  PartialFile& operator=(const PartialFile&) = delete;
+
+  size_t write(const void* data, size_t size) {
+    if (failure_ == 0) {
+      errno = 0;
+      stream_.write(static_cast<const char*>(data), static_cast<std::streamsize>(size));
+      note_failure();
+    }
+    return size;
+  }
+
+  void commit() {
+    errno = 0;
+    stream_.close();
+    note_failure();
+    std::error_code status;
+    if (failure_ == 0) std::filesystem::rename(partial_, target_, status);
+    if (status) failure_ = status.value();
+    if (failure_ == 0) return;
+    const std::string path = target_.string();
+    if (failure_ == ENOSPC) {
+      throw Error("ERR_DISK_FULL", "The disk is full: " + path + " cannot be written. Free some.",
+                  {{"path", path}});
+    }
+    throw Error("ERR_IO", "Cannot write " + path + ": " + std::generic_category().message(failure_) + ".",
+                {{"path", path}});
+  }
+
+ private:
+  void note_failure() {
+    if (!stream_ && failure_ == 0) failure_ = errno != 0 ? errno : EIO;
+  }
+
+  std::filesystem::path target_, partial_;
+  std::ofstream stream_;
+  int failure_ = 0;
+};
+
 void save(const torch::jit::Module& module, const std::string& output,
           const std::map<std::string, std::string>& extra_files) {
-  const std::filesystem::path target(output);
-  auto partial = target;
-  partial += ".partial";
-  try {
-    module.save(partial.string(), {extra_files.begin(), extra_files.end()});
-    std::filesystem::rename(partial, target);
-  } catch (const std::exception& error) {
-    std::error_code ignored;
-    std::filesystem::remove(partial, ignored);
-    const auto* libtorch = dynamic_cast<const c10::Error*>(&error);
-    throw Error("ERR_IO",
-                "Cannot write " + output + ": " +
-                    (libtorch != nullptr ? libtorch->what_without_backtrace() : error.what()),
-                {{"path", output}});
-  }
+  PartialFile file(output);
+  const std::function<size_t(const void*, size_t)> write = [&](const void* data, size_t size) {
+    return file.write(data, size);
+  };
+  torch::jit::ExportModule(module, write, {extra_files.begin(), extra_files.end()});
+  file.commit();
 }
 
 }  // namespace
