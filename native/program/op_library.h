@@ -13,8 +13,7 @@ namespace reward_model_score {
 enum class OpSet {
   // TorchScript functions: any device, and the only ones that an exported archive may hold.
   kReference,
-  // Custom ops `reward_model_score::<name>` for the CPU on packed weights; an op without one falls back to
-  // its
+  // Custom ops `reward_model_score::<name>` for the CPU on packed weights; an op without one is its
   // reference.
   kFused,
   // Custom ops `reward_model_score_device::<name>` for any device on the reference's weights, and the same.
