@@ -1,18 +1,14 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { setImmediate } from "node:timers/promises";
 import type { DeviceMap } from "./device-map/infer.js";
-import { RewardModelScoreError, type RowProblem } from "./errors.js";
 import { openModel, type LoadProgress } from "./model/open-model.js";
 import { resolveOptions, type ResolvedOptions, type RewardModelScoreOptions } from "./options.js";
 import { resolveColumns } from "./rows/columns.js";
-import { invalidRows, type ReadOptions } from "./rows/read.js";
+import type { ReadOptions } from "./rows/read.js";
 import type { Row } from "./rows/types.js";
-import { withScore } from "./rows/write.js";
-import { isFailed, type Failed, type Outcome, type Score } from "./scoring/outcome.js";
-import { prepareWindow, type PreparedWindow } from "./scoring/prepare.js";
+import { ScoringJob, type ScoreOptions } from "./scoring/job.js";
+import type { Score } from "./scoring/outcome.js";
 import type { ReplicaState } from "./scoring/replicas.js";
-import { Scorer, type ScoringProgress } from "./scoring/scorer.js";
-import { prefetch, readWindows } from "./scoring/windows.js";
+import { notLoaded, Scorer } from "./scoring/scorer.js";
 
 /** Options of `load`. */
 export interface LoadOptions {
@@ -20,14 +16,6 @@ export interface LoadOptions {
   signal?: AbortSignal;
   /** Called with news of downloads and of the weights. */
   onProgress?: (progress: LoadProgress) => void;
-}
-
-/** Options of `score`, `process` and `stream`. */
-export interface ScoreOptions {
-  /** Rows that have not run are dropped at once; the batch that runs is finished and discarded. */
-  signal?: AbortSignal;
-  /** Called after every batch with what has been done so far. */
-  onProgress?: (progress: ScoringProgress) => void;
 }
 
 /** A row of the input with the columns that scoring adds. */
@@ -50,8 +38,6 @@ export class RewardModelScore implements AsyncDisposable {
   #loading: Promise<void> | undefined;
   #unloading: Promise<void> | undefined;
   #scorer: Scorer | undefined;
-  /** Work that `unload` waits for. */
-  readonly #running = new Set<Promise<unknown>>();
 
   /**
    * Checks the options; nothing is loaded yet.
@@ -126,19 +112,9 @@ export class RewardModelScore implements AsyncDisposable {
    * @throws ERR_INVALID_ROWS with every bad row, before anything is computed; ERR_NOT_FINITE with all scores that are
    *   sound in its details
    */
-  score(rows: Iterable<Row>, options: ScoreOptions = {}): Promise<Score[]> {
-    return this.#track(this.#score(rows, options));
-  }
-
-  async #score(rows: Iterable<Row>, options: ScoreOptions): Promise<Score[]> {
-    const scores: (Score | null)[] = [];
-    const notFinite: number[] = [];
-    for await (const { outcome } of this.#strict(rows, options)) {
-      if (isFailed(outcome)) notFinite.push(scores.length);
-      scores.push(isFailed(outcome) ? null : outcome.score);
-    }
-    if (notFinite.length > 0) throw notFiniteError(notFinite, scores);
-    return scores as Score[];
+  async score(rows: Iterable<Row>, options: ScoreOptions = {}): Promise<Score[]> {
+    const scorer = this.#loaded();
+    return scorer.track(this.#job(scorer, options).scores(rows));
   }
 
   /**
@@ -160,11 +136,8 @@ export class RewardModelScore implements AsyncDisposable {
     options: ScoreOptions = {},
   ): AsyncGenerator<ScoredRow<R>[]> {
     let batch: ScoredRow<R>[] = [];
-    let index = 0;
-    for await (const { row, outcome } of this.#strict(rows, options)) {
-      if (isFailed(outcome)) throw notFiniteError([index], []);
-      batch.push(this.#output(row as R, outcome));
-      index++;
+    for await (const row of this.#job(this.#loaded(), options).strict(rows)) {
+      batch.push(row as ScoredRow<R>);
       if (batch.length === this.#options.inputBatchSize) {
         yield batch;
         batch = [];
@@ -193,17 +166,7 @@ export class RewardModelScore implements AsyncDisposable {
     rows: AsyncIterable<R> | Iterable<R>,
     options: ScoreOptions = {},
   ): AsyncGenerator<ScoredRow<R>> {
-    const scorer = this.#loaded();
-    const prepared = async function* (this: RewardModelScore, signal: AbortSignal) {
-      for await (const window of readWindows(rows, signal)) {
-        // A stream may be far from its end when the model is unloaded; it is not waited for.
-        if (this.#scorer !== scorer) this.#loaded();
-        yield this.#prepare(scorer, window, 0, signal);
-      }
-    };
-    for await (const { row, outcome } of this.#outcomes(scorer, prepared.bind(this), options)) {
-      yield this.#output(row as R, await outcome.catch(failedRow));
-    }
+    yield* this.#job(this.#loaded(), options).tolerant(rows) as AsyncGenerator<ScoredRow<R>>;
   }
 
   /**
@@ -231,123 +194,15 @@ export class RewardModelScore implements AsyncDisposable {
     const scorer = this.#scorer;
     this.#scorer = undefined;
     this.#loading = undefined;
-    await Promise.allSettled(this.#running);
-    await scorer?.model.close();
+    await scorer?.close();
   }
 
   #loaded(): Scorer {
     if (this.#scorer) return this.#scorer;
-    throw new RewardModelScoreError(
-      "ERR_NOT_LOADED",
-      "No model is loaded. Call load() first, and unload() last.",
-      {},
-    );
+    throw notLoaded();
   }
 
-  /** Prepares everything before anything is computed, so that all bad rows are reported at once. */
-  async *#strict(rows: Iterable<Row>, options: ScoreOptions): AsyncGenerator<{ row: Row; outcome: Outcome }> {
-    const scorer = this.#loaded();
-    const signal = options.signal ?? new AbortController().signal;
-    const windows: PreparedWindow[] = [];
-    const problems: RowProblem[] = [];
-    let offset = 0;
-    for await (const window of readWindows(rows, signal)) {
-      const prepared = await this.#prepare(scorer, window, offset, signal);
-      problems.push(...prepared.problems);
-      windows.push(prepared);
-      offset += window.length;
-    }
-    if (problems.length > 0) throw invalidRows(problems);
-    for await (const { row, outcome } of this.#outcomes(scorer, () => windows, options)) {
-      yield { row, outcome: await outcome };
-    }
+  #job(scorer: Scorer, options: ScoreOptions): ScoringJob {
+    return new ScoringJob(scorer, this.#reading, options);
   }
-
-  async #prepare(
-    scorer: Scorer,
-    window: unknown[],
-    offset: number,
-    signal: AbortSignal,
-  ): Promise<PreparedWindow> {
-    // Checking rows is work too: the event loop gets its turn between windows.
-    await setImmediate();
-    return this.#track(prepareWindow(scorer.model, window, offset, this.#reading, signal));
-  }
-
-  /** Runs windows with one in the making ahead of the one that is being read. */
-  async *#outcomes(
-    scorer: Scorer,
-    windows: (signal: AbortSignal) => AsyncIterable<PreparedWindow> | Iterable<PreparedWindow>,
-    { signal, onProgress }: ScoreOptions,
-  ): AsyncGenerator<{ row: Row; outcome: Promise<Outcome> }> {
-    const stop = new AbortController();
-    const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
-    const total: ScoringProgress = {
-      rows: 0,
-      tokens: 0,
-      savedTokens: 0,
-      truncatedRows: 0,
-      truncatedTokens: 0,
-    };
-    const run = async function* (this: RewardModelScore) {
-      for await (const window of windows(stopped)) {
-        total.rows += window.rows.filter((row) => isFailed(row)).length;
-        total.truncatedRows += window.truncatedRows;
-        total.truncatedTokens += window.truncatedTokens;
-        const outcomes = scorer.run(window.rows, stopped, (done) => {
-          total.rows += done.rows;
-          total.tokens += done.tokens;
-          total.savedTokens += done.savedTokens;
-          onProgress?.({ ...total });
-        });
-        void this.#track(Promise.allSettled(outcomes));
-        yield { window, outcomes };
-      }
-    };
-    stopped.throwIfAborted();
-    for await (const { window, outcomes } of prefetch(run.call(this), () => stop.abort())) {
-      for (const [i, row] of window.source.entries()) yield { row, outcome: outcomes[i]! };
-    }
-  }
-
-  #output<R extends Row>(row: R, outcome: Outcome): ScoredRow<R> {
-    const { columns } = this.#reading;
-    const scored: Row = isFailed(outcome)
-      ? { ...withScore(row, null, columns), error: describe(outcome) }
-      : withScore(row, outcome.score, columns);
-    if (!isFailed(outcome) && outcome.attributes) scored["attributes"] = outcome.attributes;
-    return scored as ScoredRow<R>;
-  }
-
-  #track<T>(work: Promise<T>): Promise<T> {
-    this.#running.add(work);
-    const done = () => this.#running.delete(work);
-    work.then(done, done);
-    return work;
-  }
-}
-
-/** Only what concerns this row alone becomes its outcome; anything else ends the stream. */
-function failedRow(error: unknown): Failed {
-  if (
-    RewardModelScoreError.is(error, "ERR_BACKEND") ||
-    RewardModelScoreError.is(error, "ERR_OUT_OF_MEMORY")
-  ) {
-    return { code: error.code, path: "", message: error.message };
-  }
-  throw error;
-}
-
-function describe({ code, path, message }: Failed): string {
-  return path === "" ? `${code}: ${message}` : `${code}: ${path}: ${message}`;
-}
-
-function notFiniteError(rows: number[], scores: (Score | null)[]): RewardModelScoreError {
-  const listed = rows.slice(0, 10).join(", ") + (rows.length > 10 ? ", …" : "");
-  return new RewardModelScoreError(
-    "ERR_NOT_FINITE",
-    `The model's score is not a finite number for ${rows.length === 1 ? "row" : `${rows.length} rows:`} ${listed}. ` +
-      `Try torchDtype: "float32"; if it stays, the weights are damaged. stream() keeps the other rows' scores.`,
-    { rows, scores },
-  );
 }

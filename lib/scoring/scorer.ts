@@ -1,5 +1,6 @@
 import pLimit from "p-limit";
 import type { EncodedRow } from "../batching/row.js";
+import { RewardModelScoreError } from "../errors.js";
 import { abortable, deferred } from "./abortable.js";
 import type { OpenModel } from "./scoring-model.js";
 import { isFailed, type Failed, type Outcome } from "./outcome.js";
@@ -26,15 +27,38 @@ export interface ScoringProgress {
  */
 const PACKS_IN_FLIGHT = 2;
 
-/** Plans rows into packs, runs them and hands every row its outcome as soon as its pack is done. */
+/** A loaded model at work: plans rows into packs, runs them and hands every row its outcome as soon as its pack is done. */
 export class Scorer {
   readonly #slots;
 
   readonly #runner: PackRunner;
+  /** Work that `close` waits for. */
+  readonly #running = new Set<Promise<unknown>>();
+  #closed = false;
 
   constructor(readonly model: OpenModel) {
     this.#slots = pLimit(PACKS_IN_FLIGHT * model.native.states.length);
     this.#runner = new PackRunner(model);
+  }
+
+  /** @throws ERR_NOT_LOADED once it is closed */
+  requireOpen(): void {
+    if (this.#closed) throw notLoaded();
+  }
+
+  /** Makes `close` wait for some work. */
+  track<T>(work: Promise<T>): Promise<T> {
+    this.#running.add(work);
+    const done = () => this.#running.delete(work);
+    work.then(done, done);
+    return work;
+  }
+
+  /** Waits for running work, then frees the model. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#running);
+    await this.model.close();
   }
 
   /**
@@ -84,3 +108,11 @@ export class Scorer {
 
 /** What one pack did. */
 export type Done = Pick<ScoringProgress, "rows" | "tokens" | "savedTokens">;
+
+export function notLoaded(): RewardModelScoreError<"ERR_NOT_LOADED"> {
+  return new RewardModelScoreError(
+    "ERR_NOT_LOADED",
+    "No model is loaded. Call load() first, and unload() last.",
+    {},
+  );
+}

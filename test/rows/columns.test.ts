@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
 import { resolveColumns } from "#lib/rows/columns.js";
-import { withScore } from "#lib/rows/write.js";
 
 describe("mappings", () => {
   it("default to the step's own names", () => {
@@ -33,14 +32,5 @@ describe("mappings", () => {
       return;
     }
     throw new Error("accepted");
-  });
-});
-
-describe("output rows", () => {
-  it("are copies with the score in the mapped column", () => {
-    const row = Object.freeze({ id: 7, nested: { a: 1 } });
-    const scored = withScore(row, 1.5, resolveColumns({}, { score: "reward" }));
-    expect(scored).toEqual({ id: 7, nested: { a: 1 }, reward: 1.5 });
-    expect(row).toEqual({ id: 7, nested: { a: 1 } });
   });
 });
