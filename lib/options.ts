@@ -3,6 +3,7 @@ import { readPlacement } from "./device-map/request.js";
 import { readDeviceEnvironment } from "./env.js";
 import { RewardModelScoreError } from "./errors.js";
 import { DEMO_MODEL } from "./model/demo.js";
+import { counterpartOf, describeCounterpart } from "./other-names.js";
 
 /**
  * Options of `RewardModelScore`. Names and meanings are those of distilabel's `RewardModelScore` step and of
@@ -148,7 +149,8 @@ export type ResolvedOptions = v.InferOutput<typeof schema>;
 export function resolveOptions(options: RewardModelScoreOptions): ResolvedOptions {
   const result = v.safeParse(schema, options);
   if (!result.success) {
-    const issue = result.issues[0];
+    // A name that is no option may stand for one that is missing.
+    const issue = result.issues.find(isUnknownKey) ?? result.issues[0];
     const option = v.getDotPath(issue) ?? "options";
     throw new RewardModelScoreError("ERR_INVALID_OPTION", describeIssue(option, issue), { option });
   }
@@ -165,10 +167,16 @@ export function resolveOptions(options: RewardModelScoreOptions): ResolvedOption
   return resolved;
 }
 
+function isUnknownKey(issue: v.BaseIssue<unknown>): boolean {
+  return issue.type === "strict_object" && issue.expected === "never";
+}
+
 function describeIssue(option: string, issue: v.BaseIssue<unknown>): string {
-  if (issue.type === "strict_object" && issue.expected === "never") {
-    const names = Object.keys(schema.entries).join(", ");
-    return `There is no option "${option}". Options: ${names}.`;
+  if (isUnknownKey(issue)) {
+    const names = Object.keys(schema.entries);
+    const counterpart = counterpartOf(option, names);
+    const hint = counterpart === undefined ? "" : ` ${describeCounterpart(counterpart)}`;
+    return `There is no option "${option}".${hint} Options: ${names.join(", ")}.`;
   }
   return `Option ${option}: expected ${issue.expected ?? "another value"} but received ${issue.received}.`;
 }

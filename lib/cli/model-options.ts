@@ -9,7 +9,7 @@ export type ModelFlags = Omit<RewardModelScoreOptions, "chatTemplate"> & { chatT
 /** Adds the options of `RewardModelScore` under their own names; those for `process` alone have no meaning here. */
 export function addModelOptions(command: Command): Command {
   command
-    .requiredOption("--model <model>", "Hub repository, directory, TorchScript archive (….pt), or demo")
+    .option("--model <model>", "Hub repository, directory, TorchScript archive (….pt), or demo (required)")
     .option("--revision <revision>", "branch, tag or commit (default: main)")
     .addOption(
       new Option("--torch-dtype <dtype>", "what to compute in (default: the model's own)").choices([
@@ -20,6 +20,11 @@ export function addModelOptions(command: Command): Command {
       ]),
     )
     .option("--trust-remote-code", "allow running a TorchScript archive that comes from the Hub");
+  // Not commander's requiredOption, which would complain of the missing --model before a --model-name-or-path.
+  command.hook("preAction", () => {
+    if (command.opts<Partial<ModelFlags>>().model === undefined)
+      command.error("error: required option '--model <model>' not specified");
+  });
   return addDeviceOptions(command)
     .option("--token <token>", "Hub token (default: HF_TOKEN, else the Hugging Face client's token file)")
     .option("--truncation", "cut texts that are longer than --max-length")

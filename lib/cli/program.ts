@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { counterpartOf, describeCounterpart } from "../other-names.js";
 import { packageVersion } from "../version.js";
 import { benchCommand } from "./commands/bench.js";
 import { cacheCommand } from "./commands/cache.js";
@@ -27,10 +28,24 @@ export function createProgram(): Command {
   return program;
 }
 
-/** Also for commands of commands: errors in arguments are thrown, not exits. */
+/** Also for commands of commands: errors in arguments are thrown, not exits, and other tools' words are known. */
 function inheritSettings(parent: Command): void {
   for (const command of parent.commands) {
-    command.copyInheritedSettings(parent);
+    command.copyInheritedSettings(parent).configureOutput({
+      outputError: (text, write) => write(withCounterpart(text, command)),
+    });
     inheritSettings(command);
   }
+}
+
+/** Commander knows an option that is nearly spelled like another; this knows one that is called otherwise elsewhere. */
+function withCounterpart(error: string, command: Command): string {
+  const [told, name] = /^error: unknown option '--?([^'=]+)[^']*'/.exec(error) ?? [];
+  if (name === undefined) return error;
+  const own = command.options.filter(({ negate }) => !negate);
+  const longs = new Map(own.map((option) => [option.attributeName(), option.long!]));
+  const counterpart = counterpartOf(name, [...longs.keys()]);
+  return counterpart === undefined
+    ? error
+    : `${told}\n${describeCounterpart(counterpart, (option) => longs.get(option)!)}\n`;
 }
