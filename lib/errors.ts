@@ -13,7 +13,7 @@ export interface ErrorDetails {
   ERR_NOT_SUPPORTED: { feature: string };
   /** The chat template is missing, does not parse, or refused a conversation. */
   ERR_CHAT_TEMPLATE: { path?: string };
-  /** The tokenizer's files are missing, unreadable or of an unknown kind, or a text cannot be encoded. */
+  /** The tokenizer's files are missing, malformed or of an unknown kind, or a text cannot be encoded. */
   ERR_TOKENIZER: { path?: string };
   /** A file or directory that was named does not exist. */
   ERR_NOT_FOUND: { path: string };

@@ -1,7 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
-import { readChatTemplateJson, readText, type TokenizerConfig } from "../tokenizer/config.js";
+import { readText } from "../io/regular-file.js";
+import { readChatTemplateJson, type TokenizerConfig } from "../tokenizer/config.js";
 
 /** The folder in which a model keeps further templates, each named by its file. */
 const FOLDER = "additional_chat_templates";
@@ -62,7 +63,7 @@ async function readTemplates(
 ): Promise<Map<string, FoundTemplate>> {
   const templates = new Map<string, FoundTemplate>();
   const add = async (name: string, path: string) => {
-    const source = await readText(path, "ERR_CHAT_TEMPLATE");
+    const source = await readText(path);
     if (source !== undefined) templates.set(name, { source, path });
   };
   await add("default", join(directory, "chat_template.jinja"));

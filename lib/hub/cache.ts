@@ -1,17 +1,7 @@
 import { randomUUID } from "node:crypto";
-import {
-  copyFile,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  stat,
-  symlink,
-  writeFile,
-} from "node:fs/promises";
+import { copyFile, mkdir, readdir, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
+import { readText } from "../io/regular-file.js";
 import type { RepositoryFile } from "./api.js";
 import { isCommit, isObjectId, isRelativeName } from "./names.js";
 
@@ -148,7 +138,7 @@ async function replaceFile(path: string, write: (temporary: string) => Promise<v
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {
-  return await readFile(path, "utf8").catch(() => undefined);
+  return await readText(path).catch(() => undefined);
 }
 
 function parseTree(text: string): RepositoryFile[] | undefined {

@@ -66,7 +66,7 @@ export async function fetchBlob(context: BlobContext, file: RepositoryFile): Pro
 
 async function isThere({ cache, commit }: BlobContext, file: RepositoryFile): Promise<boolean> {
   const found = await stat(cache.blob(file.oid)).catch(() => undefined);
-  if (found?.size === file.size) return true;
+  if (found?.isFile() && found.size === file.size) return true;
   return await cache.has(commit, file); // where the snapshots hold the files themselves
 }
 

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
+import { openRegularFileSync } from "../io/regular-file.js";
 
 /** "Hash this file up to `to`"; with `last`, answer with the digest and forget the file. */
 export interface HashRequest {
@@ -43,7 +44,7 @@ parentPort!.on("message", (request: HashRequest) => {
 
 function start({ id, path, digits, size }: HashRequest): { file: number; hash: Hash; at: number } {
   const hash = digits === 64 ? createHash("sha256") : createHash("sha1").update(`blob ${size}\0`);
-  const state = { file: openSync(path, "r"), hash, at: 0 };
+  const state = { file: openRegularFileSync(path), hash, at: 0 };
   open.set(id, state);
   return state;
 }

@@ -1,6 +1,8 @@
-import { lstat, readdir, readFile, readlink, rm, stat } from "node:fs/promises";
+import { lstat, readdir, readlink, rm, stat } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
+import { exists } from "../io/exists.js";
+import { readText } from "../io/regular-file.js";
 import { RepositoryCache } from "./cache.js";
 import { Hasher } from "./hasher.js";
 import { isCommit, isModelId, isObjectId, requireModelId } from "./names.js";
@@ -80,7 +82,7 @@ export async function verifyCache(
       options.signal?.throwIfAborted();
       const found = await stat(path).catch(() => undefined);
       result.files += 1;
-      if (found && (await hasher.hash(path, found.size, oid)) === oid) continue;
+      if (found?.isFile() && (await hasher.hash(path, found.size, oid)) === oid) continue;
       result.damage.push({ model, path, problem: found ? "damaged" : "missing" });
       if (options.removeDamaged) await rm(path, { force: true });
     }
@@ -157,8 +159,10 @@ async function commitsOf(cache: RepositoryCache): Promise<string[]> {
 async function readRefs(cache: RepositoryCache): Promise<Map<string, string>> {
   const root = join(cache.folder, "refs");
   const refs = new Map<string, string>();
-  for (const { path } of await entriesBelow(root))
-    refs.set(path, (await readFile(join(root, path), "utf8")).trim());
+  for (const { path } of await entriesBelow(root)) {
+    const commit = await readText(join(root, path)).catch(() => undefined); // what is no file names no commit
+    if (commit !== undefined) refs.set(path, commit.trim());
+  }
   return refs;
 }
 
@@ -187,11 +191,4 @@ async function bytesBelow(root: string): Promise<number> {
   let bytes = 0;
   for (const { path } of await entriesBelow(root)) bytes += (await lstat(join(root, path))).size;
   return bytes;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(
-    () => true,
-    () => false,
-  );
 }

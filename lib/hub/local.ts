@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
+import { requireText } from "../model-files/json.js";
 import type { RepositoryCache } from "./cache.js";
 import { planModel, planTokenizer, weightsIndex, type Plan } from "./plan.js";
 
@@ -36,7 +36,7 @@ export async function findLocal(
     // The listing tells what belongs to the model; without it, what is there has to make sense by itself.
     const names = tree?.map((file) => file.path) ?? [...files.keys()];
     const { form, paths } = await planFrom(cache.model, names, wanted, (path) =>
-      readFile(join(directory, path), "utf8"),
+      requireText(join(directory, path)),
     );
     const sizes = new Map(tree?.map((file) => [file.path, file.size]));
     const absent = paths.find(

@@ -1,4 +1,5 @@
-import { open, readFile, rename, rm, type FileHandle } from "node:fs/promises";
+import { open, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { readText } from "../io/regular-file.js";
 
 /** Bytes from `start` up to and without `end`. */
 export interface Interval {
@@ -39,6 +40,7 @@ export class PartialFile implements AsyncDisposable {
   static async open(blob: string, size: number): Promise<PartialFile> {
     const { dataPath, logPath } = paths(blob);
     const state = await readLog(blob, size);
+    if (!state) await Promise.all([rm(dataPath, { force: true }), rm(logPath, { force: true })]);
     const data = await open(dataPath, state ? "r+" : "w+");
     try {
       const log = await open(logPath, state ? "a" : "w");
@@ -148,16 +150,9 @@ async function readLog(
   size: number,
 ): Promise<{ done: Interval[]; etag: string | undefined } | undefined> {
   const { dataPath, logPath } = paths(blob);
-  const text = await readFile(logPath, "utf8").catch(() => undefined);
-  const onDisk = await open(dataPath, "r").then(
-    async (file) => {
-      const { size } = await file.stat();
-      await file.close();
-      return size;
-    },
-    () => undefined,
-  );
-  if (text === undefined || onDisk === undefined) return undefined;
+  const text = await readText(logPath).catch(() => undefined);
+  const data = await stat(dataPath).catch(() => undefined);
+  if (text === undefined || !data?.isFile()) return undefined;
   const lines = text.split("\n").slice(0, -1); // the last one has no end: it is empty, or was cut off
   if (lines[0] !== `size ${size}`) return undefined;
   const done: Interval[] = [];
@@ -165,7 +160,7 @@ async function readLog(
   for (const line of lines) {
     const [, start, end] = /^have (\d+) (\d+)$/.exec(line) ?? [];
     etag ??= /^etag (".*")$/.exec(line)?.[1];
-    if (start !== undefined && Number(start) < Number(end) && Number(end) <= Math.min(size, onDisk)) {
+    if (start !== undefined && Number(start) < Number(end) && Number(end) <= Math.min(size, data.size)) {
       done.push({ start: Number(start), end: Number(end) });
     }
   }

@@ -1,4 +1,5 @@
 import { readHubEnvironment, type HubEnvironment } from "../env.js";
+import { requireTextSize } from "../io/regular-file.js";
 import { HubApi, type RepositoryFile } from "./api.js";
 import { HubConnection } from "./connection.js";
 import { throwAfterRetries } from "./errors.js";
@@ -57,6 +58,7 @@ export class RemoteModel implements AsyncDisposable {
   }
 
   async readText(path: string): Promise<string> {
+    requireTextSize(path, this.#files.get(path)!.size);
     return (await this.read(path, 0, Infinity)).toString("utf8");
   }
 

@@ -1,8 +1,9 @@
-import { readFile } from "node:fs/promises";
 import pLimit from "p-limit";
 import { readHubEnvironment, type HubEnvironment } from "../env.js";
 import { RewardModelScoreError } from "../errors.js";
 import { requireSpace, writeError } from "../io/disk.js";
+import { requireTextSize } from "../io/regular-file.js";
+import { requireText } from "../model-files/json.js";
 import { HubApi, type RepositoryFile } from "./api.js";
 import { RepositoryCache } from "./cache.js";
 import { HubConnection } from "./connection.js";
@@ -105,9 +106,10 @@ class SnapshotDownload {
   async run(wanted: Wanted): Promise<Plan["form"] | undefined> {
     const { cache, commit, files } = this.hub;
     const names = files.map((file) => file.path);
-    const plan = await planFrom(cache.model, names, wanted, async (index) => {
-      await this.#fetch([index], undefined);
-      return await readFile(await this.#whereIs(index), "utf8");
+    const plan = await planFrom(cache.model, names, wanted, async (path) => {
+      requireTextSize(path, this.#file(path).size);
+      await this.#fetch([path], undefined);
+      return await requireText(await this.#whereIs(path));
     });
     await this.#fetch(plan.paths, this.options.onProgress);
     await this.#link(plan.paths, commit);

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isRunning, machine } from "./process-identity.js";
+import { readText } from "./regular-file.js";
 
 /** Who holds a lock. `machine` names the process table that `pid` belongs to. */
 interface Owner {
@@ -108,7 +109,7 @@ async function deadOwner(path: string, times: LockTimes): Promise<string | undef
 
 async function readOwner(path: string): Promise<Owner | undefined> {
   try {
-    return JSON.parse(await readFile(path, "utf8")) as Owner;
+    return JSON.parse((await readText(path)) ?? "") as Owner;
   } catch {
     return undefined;
   }

@@ -1,7 +1,8 @@
-import { access, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { readEnvironment } from "../env.js";
 import { RewardModelScoreError } from "../errors.js";
+import { exists } from "../io/exists.js";
 import { libraryFileName } from "./library.js";
 import { findPython } from "./python.js";
 import { checkVersion, isPinnedVersion, LIBTORCH_SERIES, readVersion } from "./version.js";
@@ -99,13 +100,6 @@ async function hasLibraries(root: string): Promise<boolean> {
 /** Whether it is a CUDA build, which computes on the CPU too. */
 export async function hasCuda(root: string): Promise<boolean> {
   return exists(join(root, "lib", libraryFileName("torch_cuda")));
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function library(): string {

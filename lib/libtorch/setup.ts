@@ -1,4 +1,4 @@
-import { access, lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink } from "node:fs/promises";
+import { access, lstat, mkdir, mkdtemp, readdir, rename, rm, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { lock } from "proper-lockfile";
@@ -6,6 +6,7 @@ import { readEnvironment } from "../env.js";
 import { RewardModelScoreError } from "../errors.js";
 import { requireSpace, writeError } from "../io/disk.js";
 import { formatBytes } from "../io/format.js";
+import { readText } from "../io/regular-file.js";
 import { flavourOf, LibtorchArchive } from "./archive.js";
 import {
   type Device,
@@ -195,7 +196,7 @@ async function unpack(
 /** Of packages that pip installed for Python: torch's libraries and headers, and CUDA's beside it. */
 async function keepLibraries(folder: string): Promise<Filled> {
   const torch = join(folder, "torch");
-  const python = await readFile(join(torch, "version.py"), "utf8").catch(() => "");
+  const python = (await readText(join(torch, "version.py"))) ?? "";
   const version = pythonVersion(python) ?? "unknown";
   const remove = async (parent: string, keep: string[]) => {
     const names = (await readdir(parent)).filter((name) => !keep.includes(name));

@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readEnvironment } from "../env.js";
 import { RewardModelScoreError } from "../errors.js";
+import { openRegularFileSync } from "../io/regular-file.js";
 
 /** The release that the addon is built for. C++ symbols change between minor versions, not between patches. */
 export const LIBTORCH_VERSION = "2.13.0";
@@ -52,7 +53,12 @@ function minor(version: string): string {
 
 function readText(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8");
+    const file = openRegularFileSync(path);
+    try {
+      return readFileSync(file, "utf8");
+    } finally {
+      closeSync(file);
+    }
   } catch {
     return undefined;
   }

@@ -5,7 +5,7 @@ import { describeArchitecture } from "../architectures/describe.js";
 import type { PoolingRule } from "../architectures/pooling.js";
 import { RewardModelScoreError } from "../errors.js";
 import type { Dtype, NativeBinding, ProgramSpec, TensorInfo, WeightSpec } from "../native/binding.js";
-import { parseJson } from "./locate.js";
+import { parseJson } from "../model-files/json.js";
 import { poolingRule, type ProgramSource } from "./open-program.js";
 
 /** What an exported archive says of itself, as a file inside it beside config.json. */

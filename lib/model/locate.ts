@@ -1,7 +1,10 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import * as v from "valibot";
 import { RewardModelScoreError } from "../errors.js";
+import { exists } from "../io/exists.js";
+import { requireRegularFile } from "../io/regular-file.js";
+import { readJson } from "../model-files/json.js";
 
 /** What a model consists of on disk. */
 export interface ModelFiles {
@@ -41,12 +44,16 @@ export async function locateModel(model: string): Promise<ModelFiles> {
       { path },
     );
   }
-  if (found.isFile()) return { directory: dirname(path), weights: [], archive: path };
+  if (!found.isDirectory()) {
+    requireRegularFile(path, found);
+    return { directory: dirname(path), weights: [], archive: path };
+  }
   const files: ModelFiles = {
     directory: path,
     weights: await checkpointFiles(path),
     archive: (await exists(join(path, ARCHIVE))) ? join(path, ARCHIVE) : undefined,
   };
+  for (const file of [...files.weights, files.archive]) if (file) requireRegularFile(file, await stat(file));
   if (files.weights.length === 0 && !files.archive) {
     throw new RewardModelScoreError(
       "ERR_NOT_FOUND",
@@ -106,41 +113,4 @@ async function shardFiles(directory: string, index: string): Promise<string[]> {
     }
   }
   return names.map((name) => join(directory, name));
-}
-
-/** Reads and parses a JSON file of a model; ERR_NOT_FOUND or ERR_MODEL_CONFIG name it. */
-export async function readJson(path: string): Promise<unknown> {
-  return parseJson(await readText(path), path);
-}
-
-/** Reads a file of a model. */
-export async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    throw new RewardModelScoreError(
-      missing ? "ERR_NOT_FOUND" : "ERR_IO",
-      missing ? `${path} is missing.` : `${path} cannot be read: ${(cause as Error).message}`,
-      { path },
-      { cause },
-    );
-  }
-}
-
-/** @throws ERR_MODEL_CONFIG */
-export function parseJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const message = `${path} is not JSON: ${(cause as Error).message}`;
-    throw new RewardModelScoreError("ERR_MODEL_CONFIG", message, { path }, { cause });
-  }
-}
-
-export async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -9,7 +9,8 @@ import { RewardModelScoreError } from "../errors.js";
 import type { NativeBinding } from "../native/binding.js";
 import type { ResolvedOptions } from "../options.js";
 import { loadReplicas } from "./load-replicas.js";
-import { exists, readJson } from "./locate.js";
+import { exists } from "../io/exists.js";
+import { readJson } from "../model-files/json.js";
 import type { ScoringModel } from "../scoring/scoring-model.js";
 
 const padConfig = v.object({ pad_token_id: v.optional(v.nullable(v.pipe(v.number(), v.integer()))) });

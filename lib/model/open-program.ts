@@ -9,7 +9,8 @@ import type { Assignment, PlaceableProgram } from "../device-map/assignment.js";
 import type { Dtype, NativeBinding, NativeCheckpoint, ProgramSpec, TensorInfo } from "../native/binding.js";
 import type { ResolvedOptions } from "../options.js";
 import { loadReplicas } from "./load-replicas.js";
-import { parseJson, readText, type ModelFiles } from "./locate.js";
+import { parseJson, requireText } from "../model-files/json.js";
+import type { ModelFiles } from "./locate.js";
 import type { ScoringModel } from "../scoring/scoring-model.js";
 
 /** A checkpoint whose architecture has a built-in program; nothing of it is in memory yet. */
@@ -31,7 +32,7 @@ export interface ProgramSource {
  */
 export async function openCheckpoint(binding: NativeBinding, files: ModelFiles): Promise<ProgramSource> {
   const path = join(files.directory, "config.json");
-  const config = await readText(path);
+  const config = await requireText(path);
   const checkpoint = await binding.openCheckpoint(files.weights);
   try {
     const { tensors } = checkpoint;

@@ -1,4 +1,3 @@
-import { open } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit from "p-limit";
 import { describeArchitecture } from "../architectures/describe.js";
@@ -7,12 +6,14 @@ import { readHubEnvironment } from "../env.js";
 import { RemoteModel } from "../hub/remote-model.js";
 import { resolveModel } from "../hub/resolve-model.js";
 import { readSafetensorsHeader } from "../io/safetensors-header.js";
+import { openRegularFile } from "../io/regular-file.js";
 import { findLibtorch } from "../libtorch/find.js";
 import type { TensorInfo } from "../native/binding.js";
+import { parseJson, readJson } from "../model-files/json.js";
 import { loadBinding } from "../native/load.js";
 import type { ResolvedOptions } from "../options.js";
 import { openExportedProgram } from "./exported-program.js";
-import { isLocal, locateModel, parseJson, readJson } from "./locate.js";
+import { isLocal, locateModel } from "./locate.js";
 import type { ProgramSource } from "./open-program.js";
 
 /** What config.json and the headers of the weights say about a model. */
@@ -64,7 +65,7 @@ async function readLocal(directory: string, libtorch: string | undefined): Promi
 }
 
 async function readLocalHeader(path: string, file: number): Promise<TensorInfo[]> {
-  const handle = await open(path);
+  const handle = await openRegularFile(path);
   try {
     const read = async (start: number, end: number) => {
       const { bytesRead, buffer } = await handle.read(Buffer.alloc(end - start), 0, end - start, start);

@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import * as v from "valibot";
 import { RewardModelScoreError } from "../errors.js";
+import { readText } from "../io/regular-file.js";
 
 /** A special token is written as its text, or as an AddedToken with that text in `content`. */
 const AddedToken = v.looseObject({ content: v.string() });
@@ -83,31 +83,12 @@ export async function readChatTemplateJson(
   return read(path, ChatTemplateJson, "ERR_CHAT_TEMPLATE");
 }
 
-/** The text of a file, or undefined when there is no such file. */
-export async function readText(
-  path: string,
-  code: "ERR_TOKENIZER" | "ERR_CHAT_TEMPLATE",
-): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code;
-    if (reason === "ENOENT" || reason === "ENOTDIR") return undefined;
-    throw new RewardModelScoreError(
-      code,
-      `${path} could not be read (${reason ?? String(cause)}); check that it is a file and its permissions`,
-      { path },
-      { cause },
-    );
-  }
-}
-
 async function read<Schema extends v.GenericSchema>(
   path: string,
   schema: Schema,
   code: "ERR_TOKENIZER" | "ERR_CHAT_TEMPLATE",
 ): Promise<v.InferOutput<Schema> | undefined> {
-  const text = await readText(path, code);
+  const text = await readText(path);
   if (text === undefined) return undefined;
   let json: unknown;
   try {

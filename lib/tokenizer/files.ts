@@ -1,6 +1,6 @@
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
+import { exists } from "../io/exists.js";
 import {
   NAMED_TOKENS,
   type SpecialTokensMap,
@@ -36,11 +36,6 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
 }
 
 async function missing(directory: string): Promise<RewardModelScoreError> {
-  const exists = (path: string) =>
-    stat(path).then(
-      () => true,
-      () => false,
-    );
   if (!(await exists(directory))) {
     return new RewardModelScoreError(
       "ERR_NOT_FOUND",

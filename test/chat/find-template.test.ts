@@ -91,7 +91,8 @@ describe("refusals", () => {
   });
 
   it("name a file that cannot be read", async () => {
-    mkdirSync(join(directory, "chat_template.jinja"));
-    expect(await refusal()).toMatch(/chat_template\.jinja could not be read \(EISDIR\)/);
+    const path = join(directory, "chat_template.jinja");
+    mkdirSync(path);
+    await expect(source({})).rejects.toMatchObject({ code: "ERR_IO", details: { path } });
   });
 });

@@ -182,9 +182,18 @@ describe("an answer of the Hub", () => {
 
 it("checks the disk before the first byte", async () => {
   const { hub, repository, load } = await setUp();
-  repository.forged = [{ path: "model.safetensors.index.json", size: 2 ** 52, oid: "0".repeat(40) }];
+  repository.forged = [{ path: "model.safetensors", size: 2 ** 52, oid: "0".repeat(40) }];
   repository.commit({ "config.json": "{}", "tokenizer.json": "{}" });
   const error = await failure(load());
-  expect(error).toMatchObject({ code: "ERR_DISK_FULL", details: { needed: 2 ** 52 } });
+  expect(error).toMatchObject({ code: "ERR_DISK_FULL", details: { needed: 2 ** 52 + 2 } });
+  expect(hub.bytesOf()).toBe(0);
+});
+
+it("fetches no text that is longer than a model's texts are", async () => {
+  const { hub, repository, load } = await setUp();
+  const path = "model.safetensors.index.json";
+  repository.forged = [{ path, size: 2 ** 40, oid: "0".repeat(40) }];
+  repository.commit({ "config.json": "{}", "tokenizer.json": "{}" });
+  expect(await failure(load())).toMatchObject({ code: "ERR_IO", details: { path } });
   expect(hub.bytesOf()).toBe(0);
 });
