@@ -46,8 +46,8 @@ export class RewardModelScore implements AsyncDisposable {
    */
   constructor(options: RewardModelScoreOptions) {
     this.#options = resolveOptions(options);
-    const { inputMappings, outputMappings, inputFormat } = this.#options;
-    this.#reading = { columns: resolveColumns(inputMappings, outputMappings), inputFormat };
+    const { inputMappings, outputMappings, inputFormat, attributes } = this.#options;
+    this.#reading = { columns: resolveColumns(inputMappings, outputMappings, attributes), inputFormat };
   }
 
   /**

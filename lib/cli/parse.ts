@@ -9,12 +9,15 @@ export function parsePositive(value: string): number {
 
 /** `name=value` pairs with commas between them; an option that is given again adds to them. */
 export function parsePairs(value: string, previous: Record<string, string> = {}): Record<string, string> {
-  const pairs = value.split(",").map((pair): [string, string] => {
+  const pairs = new Map(Object.entries(previous));
+  for (const pair of value.split(",")) {
     const at = pair.indexOf("=");
     if (at < 1 || at === pair.length - 1) throw new InvalidArgumentError(`"${pair}" is not like name=value.`);
-    return [pair.slice(0, at), pair.slice(at + 1)];
-  });
-  return { ...previous, ...Object.fromEntries(pairs) };
+    const name = pair.slice(0, at);
+    if (pairs.has(name)) throw new InvalidArgumentError(`${name} has two values.`);
+    pairs.set(name, pair.slice(at + 1));
+  }
+  return Object.fromEntries(pairs);
 }
 
 export function parseJsonObject(value: string): Record<string, string | number> {

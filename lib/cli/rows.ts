@@ -1,6 +1,8 @@
-import { readLines } from "../io/lines.js";
-import { setMembers } from "../io/json-object.js";
 import type { InputFile } from "../io/input-file.js";
+import { setMembers } from "../io/json-object.js";
+import { readLines } from "../io/lines.js";
+import { parsePythonJson } from "../io/python-json.js";
+import type { Columns } from "../rows/columns.js";
 import type { Row } from "../rows/types.js";
 
 /** A line of the input with what is known of it before it is scored. */
@@ -16,14 +18,15 @@ export interface InputRow {
 }
 
 export async function* readRows(input: InputFile): AsyncGenerator<InputRow> {
-  for await (const { number, text, end } of readLines(input)) {
+  for await (const line of readLines(input)) {
+    const { number, end } = line;
     const fraction = input.fraction(end);
     try {
-      if (text === undefined) throw new Error("it is not valid UTF-8");
-      const row: unknown = JSON.parse(text);
+      if ("problem" in line) throw new Error(line.problem);
+      const row = parsePythonJson(line.text);
       if (typeof row !== "object" || row === null || Array.isArray(row))
         throw new Error("it holds another value");
-      yield { line: number, row: row as Row, text, malformed: undefined, fraction };
+      yield { line: number, row: row as Row, text: line.text, malformed: undefined, fraction };
     } catch (error) {
       const malformed = `line ${number} is not a JSON object: ${(error as Error).message}`;
       yield { line: number, row: {}, text: "", malformed, fraction };
@@ -31,13 +34,12 @@ export async function* readRows(input: InputFile): AsyncGenerator<InputRow> {
   }
 }
 
-/** The line of the output: the input's own text with the columns that scoring adds. */
-export function formatRow(input: InputRow, scored: Row, added: string[], scoreColumn: string): string {
+/** The line of the output: the input's own text with the columns that scoring writes, and without its stale ones. */
+export function formatRow(input: InputRow, scored: Row, columns: Columns): string {
   if (input.malformed !== undefined) {
-    return JSON.stringify({ line: input.line, [scoreColumn]: null, error: errorOf(input, scored) });
+    return JSON.stringify({ line: input.line, [columns.score]: null, error: errorOf(input, scored) });
   }
-  const columns = added.filter((column) => scored[column] !== undefined);
-  const members = columns.map((column) => [column, JSON.stringify(scored[column])] as const);
+  const members = columns.written.map((column) => [column, JSON.stringify(scored[column])] as const);
   return setMembers(input.text, input.row, Object.fromEntries(members));
 }
 

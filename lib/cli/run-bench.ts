@@ -21,8 +21,8 @@ export async function runBench(
   { sample: size, seconds, json, yes, ...flags }: BenchFlags,
 ): Promise<void> {
   const options = resolveOptions(await readModelOptions(flags));
-  const { inputMappings, outputMappings, inputFormat, libtorch, threads = 0 } = options;
-  const reading = { columns: resolveColumns(inputMappings, outputMappings), inputFormat };
+  const { inputMappings, outputMappings, inputFormat, attributes, libtorch, threads = 0 } = options;
+  const reading = { columns: resolveColumns(inputMappings, outputMappings, attributes), inputFormat };
   await requireLibtorch(libtorch, yes ?? false);
   const progress = new Progress();
   try {

@@ -3,6 +3,7 @@ import { InputFile } from "../io/input-file.js";
 import { OutputFile } from "../io/output-file.js";
 import type { RewardModelScoreOptions } from "../options.js";
 import { RewardModelScore } from "../reward-model-score.js";
+import { resolveColumns } from "../rows/columns.js";
 import type { ScoreFlags } from "./commands/score.js";
 import { interruptible } from "./interrupt.js";
 import { readModelOptions } from "./read-model-options.js";
@@ -53,8 +54,7 @@ async function score(
   report.loaded();
   // Standard input may be silent for long.
   signal.addEventListener("abort", () => input.close(signal.reason as Error), { once: true });
-  const scoreColumn = options.outputMappings?.score ?? "score";
-  const added = [scoreColumn, "error", ...(options.attributes ? ["attributes"] : [])];
+  const columns = resolveColumns(options.inputMappings, options.outputMappings, options.attributes);
   // The step keeps the order, so the first row that is waiting is the one that comes out next.
   const waiting: InputRow[] = [];
   const rows = async function* () {
@@ -66,13 +66,8 @@ async function score(
   const stream = step.stream(rows(), { signal, onProgress: (progress) => report.scoring(progress) });
   for await (const scored of stream) {
     const row = waiting.shift()!;
-    const failed = scored[scoreColumn] === null;
-    const line = formatRow(
-      row,
-      scored,
-      failed ? added : added.filter((name) => name !== "error"),
-      scoreColumn,
-    );
+    const failed = scored[columns.score] === null;
+    const line = formatRow(row, scored, columns);
     if (output) await output.write(line);
     else if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain", { signal });
     report.row(row, failed ? errorOf(row, scored) : undefined);

@@ -77,6 +77,23 @@ describe("score", () => {
     expect(row!.score).toBeCloseTo(EXPECTED[0]!.scores[0], 4);
   });
 
+  it("takes away what an earlier run left, and keeps what Python writes", async () => {
+    const { instruction, response } = FIRST!;
+    const [i, r] = [JSON.stringify(instruction), JSON.stringify(response)];
+    const input = [
+      `{"error":"ERR_X: old","instruction":${i},"response":${r},"attributes":1,"x":[NaN, -Infinity],"s":"\\ud800"}`,
+      `{"instruction":NaN,"response":${r},"x": Infinity}`,
+    ];
+    const { status, stdout } = await score(["-"], input.join("\n"));
+    expect(status).toBe(1);
+    const [first, second] = stdout.split("\n");
+    expect(first).toMatch(/,"score":-?\d[^,]*}$/);
+    expect(first!.replace(/,"score":[^,]*}$/, "}")).toBe(input[0]!.replace('"error":"ERR_X: old",', ""));
+    expect(second).toBe(
+      `${input[1]!.slice(0, -1)},"score":null,"error":"ERR_INVALID_ROWS: instruction: is a number; expected a string"}`,
+    );
+  });
+
   it("reads and writes compressed files", async () => {
     const rows = file("rows.jsonl.gz", gzipSync(jsonl([FIRST, SECOND])));
     const output = join(directory, "scored.jsonl.gz");
@@ -185,6 +202,9 @@ describe("score", () => {
     ["rows.jsonl", "--model", MODEL, "--replicas", "0"],
     ["rows.jsonl", "--model", MODEL, "--cuda-devices", "first"],
     ["rows.jsonl", "--model", MODEL, "--input-mappings", "question=prompt"],
+    ["rows.jsonl", "--model", MODEL, "--input-mappings", "instruction=a,instruction=b"],
+    ["rows.jsonl", "--model", MODEL, "--output-mappings", "score=error"],
+    ["rows.jsonl", "--model", MODEL, "--output-mappings", "score=response"],
     ["rows.jsonl", "--model", MODEL, "--max-length", "8"],
   ])("refuses %j %j %j %j %j", async (...args) => {
     const { status, stdout, stderr } = await runCli(["score", ...args.filter((arg) => arg !== undefined)]);

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { setMembers } from "#lib/io/json-object.js";
+import { parsePythonJson } from "#lib/io/python-json.js";
 
-function set(text: string, members: Record<string, string>): string {
-  return setMembers(text, JSON.parse(text) as object, members);
+function set(text: string, members: Record<string, string | undefined>): string {
+  return setMembers(text, parsePythonJson(text) as object, members);
 }
 
 describe("setMembers", () => {
@@ -32,6 +33,37 @@ describe("setMembers", () => {
     expect(set('{"score":1,"a":0,"score":2}', { score: "3" })).toBe('{"score":3,"a":0,"score":3}');
   });
 
+  it("removes a key with its comma", () => {
+    const gone = { error: undefined };
+    expect(set('{"error": "e", "a":1}', gone)).toBe('{"a":1}');
+    expect(set('{"a":1 , "error":[{}] }', gone)).toBe('{"a":1 }');
+    expect(set('{ "error":1 }', gone)).toBe("{  }");
+    expect(set('{"a":1, "error":1, "b":2, "error":3}', gone)).toBe('{"a":1, "b":2}');
+    expect(set('{"error":1,"error":2}', { error: undefined, score: "3" })).toBe('{"score":3}');
+    expect(set('{"a":{"error":1}}', gone)).toBe('{"a":{"error":1}}');
+    expect(set('{"error":NaN,"score":-Infinity,"a":Infinity}', { error: undefined, score: "1" })).toBe(
+      '{"score":1,"a":Infinity}',
+    );
+  });
+
+  it("removes and sets in a text what is removed and set in the object", () => {
+    const key = fc.constantFrom("score", "error", "attributes", "a", 'b"\\}');
+    const object = fc.dictionary(key, fc.jsonValue());
+    const members = fc.dictionary(key, fc.option(fc.jsonValue(), { nil: undefined }));
+    const indent = fc.constantFrom(0, 2);
+    fc.assert(
+      fc.property(object, members, indent, (object, members, indent) => {
+        const text = JSON.stringify(object, null, indent);
+        const edits = Object.entries(members).map(([name, value]) => [
+          name,
+          value === undefined ? undefined : JSON.stringify(value),
+        ]);
+        const expected = JSON.stringify({ ...object, ...members });
+        expect(JSON.stringify(JSON.parse(set(text, Object.fromEntries(edits) as never)))).toBe(expected);
+      }),
+    );
+  });
+
   it("does to the text what an assignment does to the object", () => {
     const key = fc.oneof(fc.constantFrom("score", "error", "a"), fc.string());
     const object = fc.dictionary(key, fc.jsonValue());
@@ -50,5 +82,30 @@ describe("setMembers", () => {
   it("takes a string of megabytes", () => {
     const text = JSON.stringify({ a: '\\"'.repeat(2_000_000), score: 1 });
     expect(JSON.parse(set(text, { score: "2" }))).toMatchObject({ score: 2 });
+  });
+});
+
+describe("parsePythonJson", () => {
+  it("knows the words of Python's json, and only where a number may stand", () => {
+    expect(parsePythonJson('{"a":NaN,"b":[Infinity, -Infinity],"c":"NaN \\" Infinity","NaN":1}')).toEqual({
+      a: NaN,
+      b: [Infinity, -Infinity],
+      c: 'NaN " Infinity',
+      NaN: 1,
+    });
+    for (const text of ["-NaN", "[NaN1]", '{"a":nan}', "{NaN:1}", '{"a":NaN', '"NaN', "[Infinity Infinity]"])
+      expect(() => parsePythonJson(text), text).toThrow(SyntaxError);
+  });
+
+  it("tells of a broken text what JSON.parse tells", () => {
+    for (const text of ["{broken", '{"a":NaN,}', ""]) {
+      let expected: unknown;
+      try {
+        JSON.parse(text);
+      } catch (error) {
+        expected = error;
+      }
+      expect(() => parsePythonJson(text)).toThrow(expected);
+    }
   });
 });
