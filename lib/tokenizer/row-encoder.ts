@@ -109,24 +109,32 @@ export class RowEncoder {
   #encodeMessages(messages: Message[]): EncodedInput {
     if (this.template === undefined) throw new TypeError("inputFormat is pair, but the row has messages");
     // The template writes the special tokens, so none are added a second time.
-    const all = this.idsOf(this.template.render(messages));
-    const room = this.#limit - (this.appendTokenId === undefined ? 0 : 1);
-    const ids = truncate(all, room, this.side);
-    if (this.appendTokenId !== undefined && ids.at(-1) !== this.appendTokenId) ids.push(this.appendTokenId);
-    return { ids, truncated: Math.max(0, all.length - room) };
+    const final = this.#final;
+    const all = withoutEnd(this.idsOf(this.template.render(messages)), final);
+    const kept = truncate(all, this.#limit - final.length, this.side);
+    return { ids: [...kept, ...final], truncated: all.length - kept.length };
   }
 
   #encodePair({ question, answer }: Pair): EncodedInput {
-    const first = this.idsOf(question);
-    const second = this.idsOf(answer);
+    const frame = this.#pairFrame;
+    // Where the frame does not end with the final token, the text may.
+    const final = frame.at(-1) === this.appendTokenId ? [] : this.#final;
+    let first = this.idsOf(question);
+    let second = this.idsOf(answer);
+    if (frame.at(-1) === SECOND && second.length > 0) second = withoutEnd(second, final);
+    else if (frame.at(-1) === SECOND && frame.at(-2) === FIRST) first = withoutEnd(first, final);
     const room = this.#limit - this.#addedByPair();
     const [keepFirst, keepSecond] = longestFirst(first.length, second.length, room);
-    const ids = this.#pairFrame.flatMap((part) => {
+    const ids = frame.flatMap((part) => {
       if (part === FIRST) return truncate(first, keepFirst, this.side);
       return part === SECOND ? truncate(second, keepSecond, this.side) : [part];
     });
-    if (this.appendTokenId !== undefined && ids.at(-1) !== this.appendTokenId) ids.push(this.appendTokenId);
-    return { ids, truncated: first.length + second.length - keepFirst - keepSecond };
+    return { ids: [...ids, ...final], truncated: first.length + second.length - keepFirst - keepSecond };
+  }
+
+  /** What every row ends with. */
+  get #final(): number[] {
+    return this.appendTokenId === undefined ? [] : [this.appendTokenId];
   }
 
   get #limit(): number {
@@ -134,12 +142,12 @@ export class RowEncoder {
   }
 
   #addedByPair(): number {
-    return this.#pairFrame.length - 2 + (this.appendTokenId === undefined ? 0 : 1);
+    const appended = this.#pairFrame.at(-1) === this.appendTokenId ? 0 : this.#final.length;
+    return this.#pairFrame.length - 2 + appended;
   }
 
   #checkRoom(): void {
-    const added =
-      this.template === undefined ? this.#addedByPair() : this.appendTokenId === undefined ? 0 : 1;
+    const added = this.template === undefined ? this.#addedByPair() : this.#final.length;
     if (this.#limit <= added) {
       throw new RewardModelScoreError(
         "ERR_INVALID_OPTION",
@@ -148,6 +156,11 @@ export class RowEncoder {
       );
     }
   }
+}
+
+/** The ids before the final token: it is put behind what is left of a row, so it is neither cut nor there twice. */
+function withoutEnd(ids: number[], final: number[]): number[] {
+  return final.length > 0 && ids.at(-1) === final[0] ? ids.slice(0, -1) : ids;
 }
 
 const FIRST = "\0first";

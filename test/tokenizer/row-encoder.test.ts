@@ -129,6 +129,29 @@ describe("conversations", () => {
     expect(already.encode(turns).ids).toEqual(whole);
   });
 
+  it.each(["left", "right"] as const)(
+    "fit exactly with the token that they end with, cut on the %s",
+    async (side) => {
+      const config = { ...json("bpe", "tokenizer_config.json"), truncation_side: side };
+      const folder = variant("bpe", { "tokenizer_config.json": config });
+      const plain = await RowEncoder.open({ directory: folder, inputFormat: "chat" });
+      const whole = plain.encode(turns).ids;
+      const [body, final] = [whole.slice(0, -1), whole.at(-1)!];
+      for (const maxLength of [whole.length, whole.length - 1, 7, 2]) {
+        const encoder = await RowEncoder.open({
+          directory: folder,
+          inputFormat: "chat",
+          truncation: true,
+          maxLength,
+          appendTokenId: final,
+        });
+        const lost = whole.length - maxLength;
+        const kept = side === "left" ? body.slice(lost) : body.slice(0, body.length - lost);
+        expect(encoder.encode(turns)).toEqual({ ids: [...kept, final], truncated: lost });
+      }
+    },
+  );
+
   it("take 2 MB of text", async () => {
     const encoder = await RowEncoder.open({ directory: bpe, inputFormat: "chat" });
     const { ids } = encoder.encode([{ role: "user", content: "The quick brown fox 日本語 ".repeat(80_000) }]);
@@ -138,6 +161,34 @@ describe("conversations", () => {
   it("without a token are an error, as there is nothing to score", async () => {
     const encoder = await RowEncoder.open({ directory: bpe, inputFormat: "chat", chatTemplate: "{{ '' }}" });
     expect(() => encoder.encode(turns)).toThrow(/no tokens/);
+  });
+});
+
+describe("a final token to append to a pair", () => {
+  it.each([
+    ["the frame ends with it", "wordpiece", "[SEP]", "", 0],
+    ["the answer ends with it", "bpe", "<|eos|>", "<|eos|>", 0],
+    ["nothing ends with it", "bpe", "<|eos|>", "", 1],
+  ])("%s", async (_name, name, token, end, appended) => {
+    const plain = await RowEncoder.open({ directory: directory(name), inputFormat: "pair" });
+    const pair = { question: "How much is two and two?", answer: `The answer is four.${end}` };
+    const whole = plain.encode(pair).ids;
+    const [appendTokenId] = plain.idsOf(token);
+    const expected = appended === 0 ? whole : [...whole, appendTokenId!];
+    const options = {
+      directory: directory(name),
+      inputFormat: "pair",
+      appendTokenId: appendTokenId!,
+    } as const;
+    const exact = { truncation: true, maxLength: expected.length };
+    for (const limit of [{}, exact]) {
+      const encoder = await RowEncoder.open({ ...options, ...limit });
+      expect(encoder.encode(pair)).toEqual({ ids: expected, truncated: 0 });
+    }
+    const shorter = await RowEncoder.open({ ...options, ...exact, maxLength: expected.length - 3 });
+    const cut = shorter.encode(pair);
+    expect(cut).toMatchObject({ truncated: 3, ids: { length: expected.length - 3 } });
+    expect(cut.ids.at(-1)).toBe(appendTokenId);
   });
 });
 
