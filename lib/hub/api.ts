@@ -1,9 +1,10 @@
 import { listFiles, modelInfo } from "@huggingface/hub";
 import { RewardModelScoreError } from "../errors.js";
+import { isRelativeName } from "../io/relative-name.js";
 import { networkFailure, type HubConnection } from "./connection.js";
 import { errorFromResponse, throwAfterRetries } from "./errors.js";
 import { publicUrl } from "./public-url.js";
-import { isCommit, isObjectId, isRelativeName } from "./names.js";
+import { isCommit, isObjectId } from "./names.js";
 import { retrying, type RetryPolicy } from "./retry.js";
 
 /** A file of a repository at a commit. */

@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 import { copyFile, mkdir, readdir, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { readText } from "../io/regular-file.js";
+import { isRelativeName } from "../io/relative-name.js";
 import type { RepositoryFile } from "./api.js";
-import { isCommit, isObjectId, isRelativeName } from "./names.js";
+import { isCommit, isObjectId } from "./names.js";
 
 /**
  * One model in the cache, in the layout of Python's `huggingface_hub`:

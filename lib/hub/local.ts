@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
 import { requireText } from "../model-files/json.js";
 import type { RepositoryCache } from "./cache.js";
-import { planModel, planTokenizer, weightsIndex, type Plan } from "./plan.js";
+import { planModel, planTokenizer, type Plan } from "./plan.js";
 
 /** What is wanted of a repository: the model, or only the tokenizer. */
 export interface Wanted {
@@ -52,14 +52,13 @@ export async function findLocal(
   }
 }
 
-/** Plans with the index read by `read`, from wherever the repository is. */
+/** Plans with the small files that decide read by `readText`, from wherever the repository is. */
 export async function planFrom(
   model: string,
   names: string[],
   wanted: Wanted,
-  read: (path: string) => Promise<string>,
+  readText: (path: string) => Promise<string>,
 ): Promise<{ form: Plan["form"] | undefined; paths: string[] }> {
   if (wanted.only === "tokenizer") return { form: undefined, paths: planTokenizer(model, names) };
-  const index = weightsIndex(names);
-  return planModel(model, names, { ...wanted, index: index === undefined ? undefined : await read(index) });
+  return planModel(model, names, { ...wanted, readText });
 }

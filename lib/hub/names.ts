@@ -1,4 +1,5 @@
 import { RewardModelScoreError } from "../errors.js";
+import { isRelativeName } from "../io/relative-name.js";
 
 /**
  * Names that come from the caller or from a server and end up in paths of the cache. Whatever does not match is
@@ -53,15 +54,4 @@ function requireRevision(revision: string): void {
   throw new RewardModelScoreError("ERR_INVALID_OPTION", `"${revision}" is not a branch, tag or commit.`, {
     option: "revision",
   });
-}
-
-/** A path with `/` between its parts that stays below the folder it is put in. */
-export function isRelativeName(path: string): boolean {
-  return (
-    path.length > 0 &&
-    path.length <= 1024 &&
-    // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-    !/[\u0000-\u001f\u007f\\:]/.test(path) &&
-    path.split("/").every((part) => part !== "" && part !== "." && part !== "..")
-  );
 }

@@ -201,7 +201,9 @@ function offline(
   revision: string,
 ): ResolvedModel {
   if (local && local.missing === undefined) return found(local);
+  // Neither is missing on this machine: no network would mend it.
   if (RewardModelScoreError.is(local?.missing, "ERR_UNTRUSTED_CODE")) throw local.missing;
+  if (RewardModelScoreError.is(local?.missing, "ERR_NOT_SUPPORTED")) throw local.missing;
   const why = options.localFilesOnly ? "localFilesOnly is set" : "HF_HUB_OFFLINE is set";
   const what =
     local === undefined

@@ -1,83 +1,225 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { planModel, planTokenizer, weightsIndex } from "#lib/hub/plan.js";
+import { planModel, planTokenizer } from "#lib/hub/plan.js";
+import { locateModel } from "#lib/model/locate.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
-const plan = (files: string[], options: { trustRemoteCode?: boolean; index?: string } = {}) =>
-  planModel("owner/model", files, { trustRemoteCode: false, ...options });
-const code = (run: () => unknown): unknown => {
+/** Of a repository with these files; a file's text is by its name. */
+const plan = (
+  files: string[],
+  { trustRemoteCode = false, texts = {} }: { trustRemoteCode?: boolean; texts?: Record<string, string> } = {},
+) =>
+  planModel("owner/model", files, {
+    trustRemoteCode,
+    readText: (path) => Promise.resolve(texts[path] ?? ""),
+  });
+const code = async (run: () => unknown): Promise<unknown> => {
   try {
-    return run();
+    return await run();
   } catch (error) {
     return (error as { code?: string }).code;
   }
 };
+const indexOf = (...shards: unknown[]) =>
+  JSON.stringify({ weight_map: Object.fromEntries(shards.map((shard, i) => [`tensor${i}`, shard])) });
+
+const SAFETENSORS_INDEX = "model.safetensors.index.json";
+const BIN_INDEX = "pytorch_model.bin.index.json";
 
 describe("planModel", () => {
   it.each([
     [["model.safetensors", "pytorch_model.bin", "model.pt"], "safetensors", ["model.safetensors"]],
-    [
-      ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"],
-      "safetensors",
-      ["model.safetensors"],
-    ],
+    [["model.safetensors", SAFETENSORS_INDEX, "pytorch_model.bin"], "safetensors", ["model.safetensors"]],
     [["pytorch_model.bin", "model.pt"], "bin", ["pytorch_model.bin"]],
+    [["pytorch_model.bin", BIN_INDEX], "bin", ["pytorch_model.bin"]],
     [
       ["model.safetensors", "value_head.safetensors"],
       "safetensors",
       ["model.safetensors", "value_head.safetensors"],
     ],
     [["pytorch_model.bin", "value_head.bin"], "bin", ["pytorch_model.bin", "value_head.bin"]],
-  ])("of %j takes %s: %j", (files, form, paths) => {
-    expect(plan([...files, "config.json"])).toEqual({ form, paths: [...paths, "config.json"] });
+    [["pytorch_model.bin", "value_head.safetensors"], "bin", ["pytorch_model.bin", "value_head.safetensors"]],
+    [["model.safetensors", "value_head.bin"], "safetensors", ["model.safetensors", "value_head.bin"]],
+  ])("of %j takes %s: %j", async (files, form, paths) => {
+    expect(await plan([...files, "config.json"])).toEqual({ form, paths: [...paths, "config.json"] });
   });
 
-  it("takes the shards of the index, safetensors before .bin", () => {
-    const files = [
-      "config.json",
-      "model.safetensors.index.json",
-      "pytorch_model.bin.index.json",
-      "a.safetensors",
-      "b.safetensors",
-      "c.bin",
-    ];
-    expect(weightsIndex(files)).toBe("model.safetensors.index.json");
-    const index = JSON.stringify({
-      weight_map: { x: "b.safetensors", y: "a.safetensors", z: "b.safetensors" },
-    });
-    expect(plan(files, { index }).paths).toEqual([
-      "model.safetensors.index.json",
-      "a.safetensors",
-      "b.safetensors",
-      "config.json",
-    ]);
+  it("takes the shards of the index, safetensors before .bin, whole or not", async () => {
+    const files = ["config.json", SAFETENSORS_INDEX, BIN_INDEX, "w/a.safetensors", "b.safetensors", "c.bin"];
+    const texts = {
+      [SAFETENSORS_INDEX]: indexOf("b.safetensors", "w/a.safetensors", "b.safetensors"),
+      [BIN_INDEX]: indexOf("c.bin"),
+    };
+    const shards = ["b.safetensors", "w/a.safetensors"];
+    const expected = { form: "safetensors", paths: [SAFETENSORS_INDEX, ...shards, "config.json"] };
+    expect(await plan(files, { texts })).toEqual(expected);
+    expect(await plan([...files, "pytorch_model.bin"], { texts })).toEqual(expected);
+    const withHead = await plan([...files, "pytorch_model.bin", "value_head.safetensors"], { texts });
+    expect(withHead.paths).toEqual([SAFETENSORS_INDEX, ...shards, "value_head.safetensors", "config.json"]);
   });
 
-  it("puts config.json last, so that a snapshot that has it is complete", () => {
-    expect(plan(["config.json", "model.safetensors", "tokenizer.json"]).paths.at(-1)).toBe("config.json");
+  it("puts config.json last, so that a snapshot that has it is complete", async () => {
+    const { paths } = await plan(["config.json", "model.safetensors", "tokenizer.json"]);
+    expect(paths.at(-1)).toBe("config.json");
   });
 
-  it.each(["", "[]", "null", "{}", '{"weight_map": {}}', '{"weight_map": {"a": "gone.safetensors"}}'])(
-    "refuses the index %j",
-    (index) => {
-      const files = ["config.json", "model.safetensors.index.json"];
-      expect(code(() => plan(files, { index }))).toBe("ERR_MODEL_CORRUPT");
-    },
-  );
-
-  it("takes the archive only where there is nothing else, and only when it is trusted", () => {
-    expect(code(() => plan(["model.pt", "config.json"]))).toBe("ERR_UNTRUSTED_CODE");
-    expect(plan(["model.pt", "tokenizer.json"], { trustRemoteCode: true })).toEqual({
+  it("takes the archive only where there is nothing else, and only when it is trusted", async () => {
+    expect(await code(() => plan(["model.pt", "config.json"]))).toBe("ERR_UNTRUSTED_CODE");
+    expect(await plan(["model.pt", "tokenizer.json"], { trustRemoteCode: true })).toEqual({
       form: "torchscript",
       paths: ["tokenizer.json", "model.pt"],
     });
-    expect(plan(["model.pt", "model.safetensors", "config.json"], { trustRemoteCode: true }).form).toBe(
-      "safetensors",
-    );
+    const both = ["model.pt", "model.safetensors", "config.json"];
+    expect((await plan(both, { trustRemoteCode: true })).form).toBe("safetensors");
   });
 
-  it("says what is there when there is nothing to load", () => {
-    expect(() => plan(["config.json", "model-q8.gguf"])).toThrow(/no weights.*model-q8\.gguf/);
-    expect(code(() => plan(["config.json", "adapter_model.safetensors"]))).toBe("ERR_NOT_FOUND");
-    expect(code(() => plan(["model.safetensors"]))).toBe("ERR_MODEL_CONFIG");
+  it("says what is there when there is nothing to load", async () => {
+    await expect(plan(["config.json", "model-q8.gguf"])).rejects.toThrow(/no weights.*model-q8\.gguf/);
+    expect(await code(() => plan(["model.safetensors"]))).toBe("ERR_MODEL_CONFIG");
+  });
+});
+
+/** The same files in a folder, beside which there is a shard that is not the model's. */
+function write(files: string[], texts: Record<string, string> = {}): string {
+  const folder = join(temporaryFolder("model-files"), "model");
+  mkdirSync(folder);
+  writeFileSync(join(folder, "../a.safetensors"), "");
+  for (const file of files) {
+    mkdirSync(join(folder, dirname(file)), { recursive: true });
+    writeFileSync(join(folder, file), texts[file] ?? "");
+  }
+  return folder;
+}
+
+describe("a repository and a folder with the same files", () => {
+  const weights = [
+    "model.safetensors",
+    "pytorch_model.bin",
+    "value_head.safetensors",
+    "value_head.bin",
+    "model.pt",
+  ];
+  const indexes = [SAFETENSORS_INDEX, BIN_INDEX];
+  const adapters = ["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"];
+  const shards = ["a.safetensors", "w/b.safetensors", "w/x/c.safetensors", "a.bin", "w/b.bin"];
+  const outside = [
+    "../a.safetensors",
+    "/etc/a.safetensors",
+    "w/../a.safetensors",
+    "w\\b.bin",
+    "",
+    "config.json",
+    "w",
+  ];
+  const folders = [
+    "model.safetensors/x",
+    "pytorch_model.bin/x",
+    "value_head.safetensors/x",
+    "a.safetensors/x",
+  ];
+  const someOf = (names: string[]) => fc.subarray(names);
+  const index = fc.oneof(
+    fc
+      .array(fc.constantFrom(...shards, ...shards, ...outside), { maxLength: 4 })
+      .map((names) => indexOf(...names)),
+    fc.constantFrom("", "[]", "null", "{}", '{"weight_map": 3}', indexOf(5), indexOf("a.safetensors", null)),
+  );
+
+  it("are the same model: what is fetched is what is loaded, and what is refused is refused in both", async () => {
+    const property = fc.asyncProperty(
+      fc.tuple(someOf(weights), someOf(indexes), someOf(shards)).map((parts) => parts.flat()),
+      someOf(folders),
+      fc.oneof({ weight: 5, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: someOf(adapters) }),
+      index,
+      index,
+      async (names, folders, adapter, first, second) => {
+        const below = folders.filter((path) => !names.includes(dirname(path)));
+        const files = ["config.json", "tokenizer.json", ...names, ...below, ...adapter];
+        const texts = { [SAFETENSORS_INDEX]: first, [BIN_INDEX]: second };
+        const folder = write(files, texts);
+        const load = (from: string) =>
+          code(async () => {
+            const { weights, archive } = await locateModel(from);
+            const paths = weights.length > 0 ? weights : [archive!];
+            return paths.map((path) => path.slice(from.length + 1));
+          });
+        const planned = await code(() => plan(files, { texts, trustRemoteCode: true }));
+        if (typeof planned === "string") {
+          expect(await load(folder)).toBe(planned);
+        } else {
+          const { paths } = planned as Awaited<ReturnType<typeof plan>>;
+          const fetched = paths.filter((path) => /\.(safetensors|bin|pt)$/.test(path));
+          expect(await load(folder)).toEqual(fetched);
+          const snapshot = write(paths, texts);
+          expect(await load(snapshot)).toEqual(fetched);
+          rmSync(snapshot, { recursive: true });
+        }
+        rmSync(folder, { recursive: true });
+      },
+    );
+    await fc.assert(property, { numRuns: 200 });
+  });
+
+  it.each([
+    ["", "[]", "null", "{}", '{"weight_map": {}}', '{"weight_map": {"a": 1}}'],
+    [
+      "gone.safetensors",
+      "../a.safetensors",
+      "/a.safetensors",
+      "w/../a.safetensors",
+      "a.bin",
+      "config.json",
+    ].map((shard) => indexOf("a.safetensors", shard)),
+  ])("refuse an index that is damaged or names what is not there", async (...texts) => {
+    const files = ["config.json", SAFETENSORS_INDEX, "a.safetensors", "a.bin"];
+    for (const text of texts) {
+      const index = { [SAFETENSORS_INDEX]: text };
+      const refusal = { code: "ERR_MODEL_CORRUPT", details: { path: SAFETENSORS_INDEX } };
+      await expect(plan(files, { texts: index }), text).rejects.toMatchObject(refusal);
+      await expect(locateModel(write(files, index)), text).rejects.toMatchObject(refusal);
+    }
+  });
+
+  it.each([
+    [
+      ["model.safetensors", "config.json"],
+      { peft_type: "LORA", base_model_name_or_path: "o/base" },
+      /LORA.*"o\/base"/,
+    ],
+    [[], { peft_type: "IA3", base_model_name_or_path: null }, /IA3.*merge_and_unload/],
+    [["config.json"], { peft_type: "PROMPT_TUNING" }, /PROMPT_TUNING.*cannot be merged/],
+    [
+      ["model.safetensors"],
+      { config: { architecture: "prefix_tuning" }, model_name: "b" },
+      /prefix_tuning.*"b"/,
+    ],
+    [["pytorch_model.bin", "model.pt"], { peft_type: 5 }, /an adapter in adapter_config\.json/],
+    [["adapter_model.safetensors"], [], /an adapter in adapter_config\.json/],
+  ])("refuse an adapter beside %j by name: %j", async (beside, config, message) => {
+    const texts = { "adapter_config.json": JSON.stringify(config) };
+    const files = [...beside, "adapter_config.json"];
+    const refusal = { code: "ERR_NOT_SUPPORTED", message: expect.stringMatching(message) as string };
+    await expect(plan(files, { texts })).rejects.toMatchObject(refusal);
+    await expect(locateModel(write(files, texts))).rejects.toMatchObject(refusal);
+  });
+
+  it.each(["adapter_model.safetensors", "adapter_model.bin", "pytorch_adapter.bin"])(
+    "refuse %s without its config",
+    async (file) => {
+      for (const beside of [[], ["model.safetensors", "config.json"]]) {
+        expect(await code(() => plan([...beside, file]))).toBe("ERR_NOT_SUPPORTED");
+        expect(await code(() => locateModel(write([...beside, file])))).toBe("ERR_NOT_SUPPORTED");
+      }
+    },
+  );
+
+  it("have an archive that is whole by itself, whatever adapter is beside it", async () => {
+    const files = ["model.pt", "adapter_config.json"];
+    expect((await plan(files, { trustRemoteCode: true })).paths).toEqual(["model.pt"]);
+    const folder = write(files);
+    expect((await locateModel(folder)).archive).toBe(join(folder, "model.pt"));
   });
 });
 
@@ -104,6 +246,6 @@ describe("the tokenizer's files", () => {
 
   it("are the older vocabularies where there is no tokenizer.json", () => {
     expect(planTokenizer("owner/model", ["vocab.json", "merges.txt"])).toEqual(["vocab.json", "merges.txt"]);
-    expect(code(() => planTokenizer("owner/model", ["config.json"]))).toBe("ERR_TOKENIZER");
+    expect(() => planTokenizer("owner/model", ["config.json"])).toThrow("has no tokenizer");
   });
 });

@@ -291,6 +291,23 @@ describe("a repository that holds only a TorchScript archive", () => {
   });
 });
 
+describe("a repository with an adapter beside its base", () => {
+  const adapter = '{"peft_type": "LORA"}';
+
+  it("is refused before its weights are fetched", async () => {
+    const { hub, load } = await setUp({ ...modelFiles(), "adapter_config.json": adapter });
+    expect(await failure(load())).toMatchObject({ code: "ERR_NOT_SUPPORTED" });
+    expect(hub.bytesOf()).toBe(adapter.length);
+  });
+
+  it("is refused from the cache too, where another client put all of it", async () => {
+    const { load } = await setUp();
+    const { directory } = await load();
+    await writeFile(join(directory, "adapter_config.json"), adapter);
+    expect(await failure(load({ localFilesOnly: true }))).toMatchObject({ code: "ERR_NOT_SUPPORTED" });
+  });
+});
+
 describe("a cache that another client wrote", () => {
   it("is complete or not by the listing that huggingface_hub keeps", async () => {
     const { hub, repository, folder, load } = await setUp();

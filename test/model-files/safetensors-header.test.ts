@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readSafetensorsHeader } from "#lib/io/safetensors-header.js";
+import { readSafetensorsHeader } from "#lib/model-files/safetensors-header.js";
 
 function file(header: string | Buffer, claimed = Buffer.byteLength(header)): Buffer {
   const length = Buffer.alloc(8);

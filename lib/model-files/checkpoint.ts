@@ -1,0 +1,98 @@
+import * as v from "valibot";
+import { RewardModelScoreError } from "../errors.js";
+import { isRelativeName } from "../io/relative-name.js";
+import { adapterError, findAdapter } from "./adapter.js";
+import type { Listing } from "./listing.js";
+
+/** The files that hold a checkpoint's tensors. */
+export interface CheckpointFiles {
+  form: "safetensors" | "bin";
+  /** Names the shards; undefined where one file holds the trunk. */
+  index: string | undefined;
+  /** In the order of their names; a head that a trainer saved beside the trunk comes last. */
+  weights: string[];
+}
+
+/** The TorchScript archive of a model. */
+export const ARCHIVE = "model.pt";
+
+/** In the order in which transformers looks: safetensors before `.bin`, one file before shards. */
+const FORMS = [
+  { form: "safetensors", single: "model.safetensors", index: "model.safetensors.index.json" },
+  { form: "bin", single: "pytorch_model.bin", index: "pytorch_model.bin.index.json" },
+] as const;
+
+/** Heads that TRL and LLaMA-Factory save beside the trunk, in either form. */
+const HEADS = ["value_head.safetensors", "value_head.bin"];
+
+/** Names of all that is looked for, for messages. */
+export const LOOKED_FOR = [...FORMS.flatMap(({ single, index }) => [single, index]), ARCHIVE];
+
+/**
+ * Chooses the files of a checkpoint among those of a model. The Hub client fetches what this chooses from a repository's
+ * list, and the loader opens what this chooses from a folder.
+ *
+ * @param model its name or folder, for messages
+ * @returns undefined where there are no weights
+ * @throws ERR_NOT_SUPPORTED for an adapter, ERR_MODEL_CORRUPT for an index that is damaged or names what is not there
+ */
+export async function findCheckpoint(model: string, files: Listing): Promise<CheckpointFiles | undefined> {
+  const trunk = await findTrunk(model, files);
+  const adapter = await findAdapter(files);
+  // An archive without weights beside it is whole by itself.
+  if (adapter && (trunk || !(await files.has(ARCHIVE))))
+    throw adapterError(model, adapter, trunk !== undefined);
+  if (!trunk) return undefined;
+  for (const head of HEADS) {
+    if (await files.has(head)) return { ...trunk, weights: [...trunk.weights, head] };
+  }
+  return trunk;
+}
+
+async function findTrunk(model: string, files: Listing): Promise<CheckpointFiles | undefined> {
+  for (const { form, single, index } of FORMS) {
+    if (await files.has(single)) return { form, index: undefined, weights: [single] };
+    if (await files.has(index)) return { form, index, weights: await shardsOf(model, form, index, files) };
+  }
+  return undefined;
+}
+
+const indexSchema = v.object({ weight_map: v.record(v.string(), v.string()) });
+
+async function shardsOf(
+  model: string,
+  form: CheckpointFiles["form"],
+  index: string,
+  files: Listing,
+): Promise<string[]> {
+  const corrupt = (what: string, cause?: unknown) =>
+    new RewardModelScoreError(
+      "ERR_MODEL_CORRUPT",
+      `${index} of ${model} ${what}.`,
+      { path: index },
+      { cause },
+    );
+  let json: unknown;
+  try {
+    json = JSON.parse(await files.readText(index));
+  } catch (cause) {
+    if (RewardModelScoreError.is(cause)) throw cause;
+    throw corrupt("is not valid JSON", cause);
+  }
+  const parsed = v.safeParse(indexSchema, json);
+  if (!parsed.success) throw corrupt('has no "weight_map" of tensor names to files');
+  const shards = [...new Set(Object.values(parsed.output.weight_map))].sort();
+  if (shards.length === 0) throw corrupt("names no shards");
+  for (const shard of shards) {
+    // The index is data that was downloaded: it must not reach out of its folder, nor make another file a checkpoint.
+    if (!isRelativeName(shard) || !shard.endsWith(`.${form}`)) {
+      throw corrupt(`names the shard ${JSON.stringify(shard)}, which is no .${form} file below its folder`);
+    }
+    if (!(await files.has(shard))) {
+      throw corrupt(
+        `names the shard ${JSON.stringify(shard)}, one of ${shards.length}, which is missing: download the model again`,
+      );
+    }
+  }
+  return shards;
+}
