@@ -9,7 +9,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createProgram } from "#lib/cli/program.js";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import { MAIN } from "../cli/run-cli.js";
-import { pythonWith } from "../scripts/python.js";
 import { type Block, blocksOf, indentedCommands } from "./blocks.js";
 
 let directory: string;
@@ -104,7 +103,7 @@ function run(name: string, code: string): void {
 }
 
 describe("Python", () => {
-  const python = pythonWith();
+  const python = ["python3", "python"].find((command) => spawnSync(command, ["-c", ""]).status === 0);
 
   it.runIf(python).each(named(blocksOf("python")))("compiles: %s", (_at, { code }) => {
     const { status, stderr } = spawnSync(
