@@ -2,7 +2,10 @@ import { RewardModelScoreError } from "../errors.js";
 import type { Message } from "../rows/types.js";
 import type { FoundTemplate } from "./find-template.js";
 import { JinjaTemplate } from "./jinja/template.js";
-import { TemplateError, type Value } from "./jinja/values.js";
+import { TemplateError } from "./jinja/error.js";
+import { type Value } from "./jinja/values.js";
+
+const LONGEST_REASON = 1000;
 
 /** Renders conversations as transformers' apply_chat_template does with add_generation_prompt false and no tools. */
 export class ChatTemplate {
@@ -44,9 +47,12 @@ export class ChatTemplate {
   #error(what: string, cause: unknown): Error {
     if (!(cause instanceof TemplateError)) return cause as Error;
     const subject = this.#path === undefined ? "the chat template" : `the chat template in ${this.#path}`;
+    // The template writes the message, of any length, and every row keeps one.
+    const { message } = cause;
+    const reason = message.length > LONGEST_REASON ? `${message.slice(0, LONGEST_REASON)}…` : message;
     return new RewardModelScoreError(
       "ERR_CHAT_TEMPLATE",
-      `${subject} ${what}: ${cause.message}`,
+      `${subject} ${what}: ${reason}`,
       this.#path === undefined ? {} : { path: this.#path },
       { cause },
     );

@@ -1,4 +1,5 @@
-import { type Kwargs, TemplateError, type Value, isInt, typeName } from "./values.js";
+import { TemplateError } from "./error.js";
+import { type Kwargs, type Value, isInt, typeName } from "./values.js";
 
 /** Lays positional and keyword arguments out in the order of a signature, as a call in Python does. */
 export function bind(

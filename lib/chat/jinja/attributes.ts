@@ -1,20 +1,23 @@
 import { bind, integer, optional } from "./arguments.js";
+import { ENTRY, ITEM, STEP, spend } from "./budget.js";
 import { equal } from "./operators.js";
-import { repr } from "./text.js";
+import { repr, spendTexts } from "./text.js";
 import { STRING_METHODS } from "./string-methods.js";
+import { TemplateError } from "./error.js";
 import {
   type Callable,
   type Dict,
   Host,
-  type Kwargs,
-  TemplateError,
   Tuple,
   Undefined,
   type Value,
+  characters,
   fail,
   hasSurrogates,
   isDict,
   isUndefined,
+  iterate,
+  keysOf,
   orElse,
   tuple,
   typeName,
@@ -47,7 +50,7 @@ export function getSlice(object: Value, start: Value, stop: Value, step: Value):
   const stride = optional(step, 1, integer, "slice step");
   if (stride === 0) throw new TemplateError("slice step cannot be zero");
   const units: string | Value[] =
-    typeof object === "string" && hasSurrogates(object) ? Array.from(object) : object;
+    typeof object === "string" && hasSurrogates(object) ? characters(object) : object;
   const [lowest, highest] = stride > 0 ? [0, units.length] : [-1, units.length - 1];
   const place = (value: Value, fallback: number) => {
     const index = optional(value, undefined, integer, "slice index");
@@ -58,9 +61,10 @@ export function getSlice(object: Value, start: Value, stop: Value, step: Value):
   const to = place(stop, stride > 0 ? highest : lowest);
   if (stride === 1 && typeof units === "string") return units.slice(from, Math.max(from, to));
   const picked: Value[] = [];
+  spend(ITEM * Math.max(0, Math.ceil((to - from) / stride)));
   for (let index = from; stride > 0 ? index < to : index > to; index += stride) picked.push(units[index]!);
   if (typeof object === "string") return (picked as string[]).join("");
-  return object instanceof Tuple ? tuple(...picked) : picked;
+  return object instanceof Tuple ? tuple(picked) : picked;
 }
 
 export function missing(object: Value, name: Value): Undefined {
@@ -72,6 +76,7 @@ export function missing(object: Value, name: Value): Undefined {
 }
 
 function item(object: Value, key: Value): Value | undefined {
+  spend(typeof key === "string" ? STEP + key.length : STEP);
   if (isDict(object)) {
     return typeof key === "string" && Object.hasOwn(object, key) ? object[key] : undefined;
   }
@@ -79,7 +84,7 @@ function item(object: Value, key: Value): Value | undefined {
   if (typeof key !== "number" || !Number.isInteger(key)) return undefined;
   if (Array.isArray(object)) return object.at(key);
   if (typeof object !== "string") return undefined;
-  const units = hasSurrogates(object) ? Array.from(object) : object;
+  const units = hasSurrogates(object) ? characters(object) : object;
   return units.at(key);
 }
 
@@ -87,7 +92,11 @@ function item(object: Value, key: Value): Value | undefined {
 export function method(object: Value, name: string): Value | undefined {
   if (typeof object === "string") {
     const found = STRING_METHODS.get(name);
-    return found === undefined ? undefined : (args: Value[], kwargs: Kwargs) => found(object, args, kwargs);
+    if (found === undefined) return undefined;
+    return (args, kwargs) => {
+      spendTexts(object, args, kwargs);
+      return found(object, args, kwargs);
+    };
   }
   if (Array.isArray(object)) return listMethod(object, name);
   if (object instanceof Host) return object.attributes.get(name);
@@ -101,17 +110,17 @@ function listMethod(list: Value[], name: string): Callable | undefined {
     case "index":
       return (args, kwargs) => {
         const [wanted] = bind("index()", ["value"], args, kwargs);
-        const index = list.findIndex((other) => equal(other, orElse(wanted, null)));
+        const index = iterate(list).findIndex((other) => equal(other, orElse(wanted, null)));
         if (index < 0) throw new TemplateError("the value is not in the list");
         return index;
       };
     case "count":
       return (args, kwargs) => {
         const [wanted] = bind("count()", ["value"], args, kwargs);
-        return list.filter((other) => equal(other, orElse(wanted, null))).length;
+        return iterate(list).filter((other) => equal(other, orElse(wanted, null))).length;
       };
     case "copy":
-      return list instanceof Tuple ? undefined : () => [...list];
+      return list instanceof Tuple ? undefined : () => [...iterate(list)];
     default:
       return undefined;
   }
@@ -125,18 +134,24 @@ function dictMethod(dict: Dict, name: string): Callable | undefined {
         return orElse(item(dict, orElse(key, null)), orElse(fallback, null));
       };
     case "keys":
-      return () => Object.keys(dict);
+      return () => keysOf(dict);
     case "values":
-      return () => Object.values(dict);
+      return () => items(dict).map(([, value]) => value!);
     case "items":
       return () => items(dict);
     case "copy":
-      return () => ({ ...dict });
+      return () => {
+        spend(ENTRY * keysOf(dict).length);
+        return { ...dict };
+      };
     default:
       return undefined;
   }
 }
 
-export function items(dict: Dict): Value[] {
-  return Object.entries(dict).map(([key, value]) => tuple(key, value));
+export function items(dict: Dict): Tuple[] {
+  return keysOf(dict).map((key) => {
+    spend(ENTRY);
+    return tuple([key, dict[key]!]);
+  });
 }

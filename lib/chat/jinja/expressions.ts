@@ -1,14 +1,15 @@
 import type { Argument, CallExpression, Expression, Identifier, SliceExpression } from "./ast.js";
-import { getAttribute, getItem, getSlice } from "./attributes.js";
+import { getAttribute, getItem, getSlice, items } from "./attributes.js";
+import { ENTRY, STEP, spend } from "./budget.js";
 import { runFilter } from "./filters.js";
 import { add, arithmetic, compare, concat, contains, equal, modulo, multiply, negate } from "./operators.js";
 import { NEGATED_TEST_PREFIX, TEST_PREFIX } from "./parse.js";
 import type { Scope } from "./scope.js";
 import { runTest } from "./tests.js";
+import { TemplateError } from "./error.js";
 import {
   type Callable,
   type Kwargs,
-  TemplateError,
   Undefined,
   type Value,
   dict,
@@ -34,6 +35,14 @@ const CONSTANTS: ReadonlyMap<string, Value> = new Map<string, Value>([
 ]);
 
 export function compileExpression(node: Expression): Evaluate {
+  const evaluate = compileNode(node);
+  return (scope) => {
+    spend(STEP);
+    return evaluate(scope);
+  };
+}
+
+function compileNode(node: Expression): Evaluate {
   switch (node.type) {
     case "StringLiteral":
     case "IntegerLiteral": {
@@ -54,14 +63,17 @@ export function compileExpression(node: Expression): Evaluate {
     }
     case "TupleLiteral": {
       const items = node.value.map(compileExpression);
-      return (scope) => tuple(...items.map((item) => item(scope)));
+      return (scope) => tuple(items.map((item) => item(scope)));
     }
     case "ObjectLiteral": {
       const entries = Array.from(
         node.value,
         ([key, value]) => [compileExpression(key), compileExpression(value)] as const,
       );
-      return (scope) => dict(entries.map(([key, value]) => [dictKey(key(scope)), value(scope)]));
+      return (scope) => {
+        spend(ENTRY * entries.length);
+        return dict(entries.map(([key, value]) => [dictKey(key(scope)), value(scope)]));
+      };
     }
     case "MemberExpression":
       return compileMember(node.object, node.property, node.computed);
@@ -148,7 +160,7 @@ export function compileArguments(nodes: Argument[]): EvaluateArguments {
     for (const { name, value } of named) {
       const evaluated = value(scope);
       if (name !== undefined) add(name, evaluated);
-      else if (isDict(evaluated)) Object.entries(evaluated).forEach(([key, item]) => add(key, item));
+      else if (isDict(evaluated)) items(evaluated).forEach(([key, item]) => add(key as string, item!));
       else throw new TemplateError(`argument after ** must be a mapping, not ${typeName(evaluated)}`);
     }
     return [args, kwargs];

@@ -1,6 +1,8 @@
 import { sequenceFilters } from "./sequence-filters.js";
+import { spendTexts } from "./text.js";
 import { TEXT_FILTERS, type Filter } from "./text-filters.js";
-import { type Kwargs, TemplateError, type Value } from "./values.js";
+import { TemplateError } from "./error.js";
+import { type Kwargs, type Value } from "./values.js";
 
 const FILTERS: ReadonlyMap<string, Filter> = new Map<string, Filter>([
   ...TEXT_FILTERS,
@@ -11,5 +13,6 @@ const FILTERS: ReadonlyMap<string, Filter> = new Map<string, Filter>([
 export function runFilter(name: string, value: Value, args: Value[], kwargs: Kwargs): Value {
   const filter = FILTERS.get(name);
   if (filter === undefined) throw new TemplateError(`No filter named '${name}'.`);
+  spendTexts(value, args, kwargs);
   return filter(value, args, kwargs);
 }

@@ -1,14 +1,16 @@
 import { bind, integer, text } from "./arguments.js";
+import { items } from "./attributes.js";
+import { ENTRY, ITEM, spend } from "./budget.js";
 import { GENERATION } from "./parse.js";
 import { callable } from "./expressions.js";
 import { strftime } from "./strftime.js";
 import { str } from "./text.js";
+import { TemplateError } from "./error.js";
 import {
   type Callable,
   Host,
   type Kwargs,
   Namespace,
-  TemplateError,
   type Value,
   dict,
   isDict,
@@ -29,6 +31,7 @@ function range(args: Value[], kwargs: Kwargs): Value {
   const count = Math.max(0, Math.ceil((stop - start) / step));
   if (count > MAX_RANGE)
     throw new TemplateError(`Range too big. The sandbox blocks ranges larger than ${MAX_RANGE}.`);
+  spend(ITEM * count);
   return Array.from({ length: count }, (_item, index) => start + index * step);
 }
 
@@ -37,9 +40,11 @@ function entries(what: string, args: Value[], kwargs: Kwargs): [string, Value][]
   const [source] = args;
   if (args.length > 1) throw new TemplateError(`${what} expected at most 1 argument, got ${args.length}`);
   const pairs: [string, Value][] = [];
-  if (source !== undefined && isDict(source)) pairs.push(...Object.entries(source));
-  else if (source !== undefined) {
+  if (source !== undefined && isDict(source)) {
+    for (const [key, value] of items(source)) pairs.push([key as string, value!]);
+  } else if (source !== undefined) {
     for (const pair of iterate(source)) {
+      spend(ENTRY);
       const [key, value] = iterate(pair);
       if (value === undefined) throw new TemplateError(`${what} needs pairs, got ${typeName(pair)}`);
       pairs.push([text(what, key), value]);
@@ -95,8 +100,12 @@ export function globals(now: () => Date): [string, Value][] {
     ],
     [
       "strftime_now",
-      (args, kwargs) =>
-        strftime(now(), text("strftime_now()", bind("strftime_now()", ["format"], args, kwargs)[0])),
+      (args, kwargs) => {
+        const format = text("strftime_now()", bind("strftime_now()", ["format"], args, kwargs)[0]);
+        // A directive, of two characters, is written as 24 at most, and takes its time.
+        spend(64 * format.length);
+        return strftime(now(), format);
+      },
     ],
     [GENERATION, (_args, kwargs) => callable(kwargs.get("caller") ?? null)([], new Map())],
   ];

@@ -1,5 +1,8 @@
-import { compareText, reprFloat } from "./text.js";
-import { Float, TemplateError, type Value, isDict, typeName } from "./values.js";
+import { compareText, join, repeat, reprFloat } from "./text.js";
+import { items } from "./attributes.js";
+import { STEP, spend } from "./budget.js";
+import { TemplateError } from "./error.js";
+import { Float, type Value, isDict, typeName } from "./values.js";
 
 export interface JsonOptions {
   ensureAscii: boolean;
@@ -13,18 +16,22 @@ export interface JsonOptions {
 export function dumps(value: Value, options: JsonOptions): string {
   const [itemSeparator, keySeparator] = options.separators ?? [options.indent === null ? ", " : ",", ": "];
   const text = (content: string): string => {
+    spend(content.length);
     const quoted = JSON.stringify(content);
+    spend(quoted.length);
     if (!options.ensureAscii) return quoted;
+    spend(6 * quoted.length);
     return quoted.replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
   };
-  const container = (open: string, items: string[], close: string, depth: number): string => {
-    if (items.length === 0) return open + close;
-    if (options.indent === null) return open + items.join(itemSeparator) + close;
-    const outer = `\n${options.indent.repeat(depth)}`;
+  const container = (open: string, members: string[], close: string, depth: number): string => {
+    if (members.length === 0) return open + close;
+    if (options.indent === null) return open + join(members, itemSeparator) + close;
+    const outer = `\n${repeat(options.indent, depth)}`;
     const inner = outer + options.indent;
-    return open + inner + items.join(itemSeparator + inner) + outer + close;
+    return open + inner + join(members, itemSeparator + inner) + outer + close;
   };
   const write = (item: Value, depth: number): string => {
+    spend(STEP);
     if (typeof item === "string") return text(item);
     if (item === null || typeof item === "boolean") return String(item);
     if (item instanceof Float) return reprFloat(item.value);
@@ -38,10 +45,10 @@ export function dumps(value: Value, options: JsonOptions): string {
       );
     }
     if (!isDict(item)) throw new TemplateError(`Object of type ${typeName(item)} is not JSON serializable`);
-    const entries = Object.entries(item);
+    const entries = items(item) as [string, Value][];
     if (options.sortKeys) entries.sort(([a], [b]) => compareText(a, b));
-    const items = entries.map(([key, child]) => text(key) + keySeparator + write(child, depth + 1));
-    return container("{", items, "}", depth);
+    const members = entries.map(([key, child]) => join([text(key), write(child, depth + 1)], keySeparator));
+    return container("{", members, "}", depth);
   };
   return write(value, 0);
 }

@@ -1,4 +1,5 @@
-import { TemplateError, Host, Undefined, type Value, orElse } from "./values.js";
+import { TemplateError } from "./error.js";
+import { Host, Undefined, type Value, orElse } from "./values.js";
 import { equal } from "./operators.js";
 
 /** Makes the `loop` variable of each round. */

@@ -1,9 +1,10 @@
 import { printf } from "./printf.js";
-import { compareText, str } from "./text.js";
+import { compareText, repeat as repeatText, spendSearch, str } from "./text.js";
+import { ITEM, spend } from "./budget.js";
+import { TemplateError } from "./error.js";
 import {
   Tuple,
   type Value,
-  TemplateError,
   fail,
   float,
   isDict,
@@ -11,12 +12,15 @@ import {
   isInt,
   isUndefined,
   iterate,
+  keysOf,
   numberOf,
   tuple,
   typeName,
 } from "./values.js";
 
 export function equal(a: Value, b: Value): boolean {
+  // Texts of different lengths are not read.
+  spend(typeof a === "string" && typeof b === "string" && a.length === b.length ? a.length + 4 : 4);
   const left = numberOf(a);
   if (left !== undefined) return left === numberOf(b);
   if (isUndefined(a)) return isUndefined(b);
@@ -26,9 +30,9 @@ export function equal(a: Value, b: Value): boolean {
   }
   if (isDict(a)) {
     if (!isDict(b)) return false;
-    const keys = Object.keys(a);
+    const keys = keysOf(a);
     return (
-      keys.length === Object.keys(b).length &&
+      keys.length === keysOf(b).length &&
       keys.every((key) => Object.hasOwn(b, key) && equal(a[key]!, b[key]!))
     );
   }
@@ -37,6 +41,7 @@ export function equal(a: Value, b: Value): boolean {
 
 /** Negative, zero or positive, as Python orders two values; other pairs than it can order fail. */
 export function compare(a: Value, b: Value, operator = "<"): number {
+  spend(1);
   if (isUndefined(a)) fail(a);
   if (isUndefined(b)) fail(b);
   const left = numberOf(a);
@@ -56,7 +61,10 @@ export function compare(a: Value, b: Value, operator = "<"): number {
 
 export function contains(container: Value, item: Value): boolean {
   if (typeof container === "string") {
-    if (typeof item === "string") return container.includes(item);
+    if (typeof item === "string") {
+      spendSearch(container, item);
+      return container.includes(item);
+    }
     throw new TemplateError(`'in <string>' requires string as left operand, not ${typeName(item)}`);
   }
   if (isDict(container) && (isDict(item) || (Array.isArray(item) && !(item instanceof Tuple)))) {
@@ -70,9 +78,10 @@ export function contains(container: Value, item: Value): boolean {
 }
 
 export function add(a: Value, b: Value): Value {
-  if (typeof a === "string" && typeof b === "string") return a + b;
+  if (typeof a === "string" && typeof b === "string") return concat(a, b);
   if (Array.isArray(a) && Array.isArray(b) && a instanceof Tuple === b instanceof Tuple) {
-    return a instanceof Tuple ? tuple(...a, ...b) : [...a, ...b];
+    spend(ITEM * (a.length + b.length));
+    return a instanceof Tuple ? tuple([...a, ...b]) : [...a, ...b];
   }
   if (typeof a === "string" && !isUndefined(b)) {
     throw new TemplateError(`can only concatenate str (not "${typeName(b)}") to str`);
@@ -83,10 +92,11 @@ export function add(a: Value, b: Value): Value {
 function repeat(sequence: Value, count: Value): Value | undefined {
   if (!isInt(count) && typeof count !== "boolean") return undefined;
   const times = Math.max(0, Number(count));
-  if (typeof sequence === "string") return sequence.repeat(times);
+  if (typeof sequence === "string") return repeatText(sequence, times);
   if (!Array.isArray(sequence)) return undefined;
+  spend(ITEM * times * Math.max(1, sequence.length));
   const items = Array.from({ length: times }, () => sequence).flat();
-  return sequence instanceof Tuple ? tuple(...items) : [...items];
+  return sequence instanceof Tuple ? tuple(items) : [...items];
 }
 
 export function multiply(a: Value, b: Value): Value {
@@ -98,7 +108,11 @@ export function modulo(a: Value, b: Value): Value {
 }
 
 export function concat(a: Value, b: Value): Value {
-  return str(a) + str(b);
+  const [left, right] = [str(a), str(b)];
+  // JavaScript copies neither until the result is read, and whoever reads it pays for that. Paying for the shorter one
+  // bounds how long a text can grow, and costs a template that gathers its output in a variable no more than that output.
+  spend(Math.min(left.length, right.length));
+  return left + right;
 }
 
 export function arithmetic(operator: "+" | "-" | "*" | "/" | "//" | "%" | "**", a: Value, b: Value): Value {

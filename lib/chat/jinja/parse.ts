@@ -1,13 +1,16 @@
 import * as jinja from "@huggingface/jinja";
 import type { Node } from "./ast.js";
 import { type Lexeme, type Piece, scan } from "./scan.js";
-import { TemplateError } from "./values.js";
+import { TemplateError } from "./error.js";
 
 /** The library's declarations do not resolve under Node's module rules. */
 const { parse, tokenize } = jinja as unknown as {
   tokenize: (source: string) => unknown;
   parse: (tokens: unknown) => { body: Node[] };
 };
+
+/** Chat templates have some thousand characters; the time that reading one takes is bounded. */
+const MAX_SOURCE = 1 << 20;
 
 /**
  * Parses a template with the library's grammar.
@@ -18,10 +21,16 @@ const { parse, tokenize } = jinja as unknown as {
  * scope.
  */
 export function parseTemplate(source: string): Node[] {
+  if (source.length > MAX_SOURCE) {
+    throw new TemplateError(
+      `the template has ${source.length} characters; more than ${MAX_SOURCE} are not read`,
+    );
+  }
   const canonical = scan(source).map(write).join("");
   try {
     return parse(tokenize(canonical)).body;
   } catch (error) {
+    if (error instanceof RangeError) throw error;
     // The parser runs over the end of its tokens when a block is not closed.
     const reason =
       error instanceof SyntaxError || (error instanceof Error && error.message.startsWith("Parser Error"));
@@ -49,34 +58,41 @@ function writeLexeme(lexeme: Lexeme): string {
   return lexeme.type === "string" ? quote(lexeme.value) : lexeme.value;
 }
 
+/** White space is escaped too: the library looks through its source with a pattern that takes quadratic time for runs of it. */
 function quote(text: string): string {
-  const escapes: Record<string, string> = { '"': '\\"', "\\": "\\\\", "{": "\\x7b", "}": "\\x7d" };
-  return `"${text.replace(/["\\{}]/g, (character) => escapes[character]!)}"`;
+  const escape = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return `"${text.replace(/["\\{}\s]/g, escape)}"`;
 }
 
 /** `x is not divisibleby(3)` becomes `x | __is_not__divisibleby(3)`; an argument may stand without parentheses. */
 function testsAsFilters(lexemes: Lexeme[]): Lexeme[] {
   const result: Lexeme[] = [];
   const operator = (value: string): Lexeme => ({ type: "operator", value });
-  let index = 0;
-  while (index < lexemes.length) {
-    const lexeme = lexemes[index++]!;
-    if (!isName(lexeme, "is") || isOperator(result.at(-1), ".")) {
-      result.push(lexeme);
-      continue;
+  const groups = endsOfGroups(lexemes);
+  const convert = (start: number, end: number) => {
+    let index = start;
+    while (index < end) {
+      const lexeme = lexemes[index++]!;
+      if (!isName(lexeme, "is") || isOperator(result.at(-1), ".")) {
+        result.push(lexeme);
+        continue;
+      }
+      const negated = isName(lexemes[index], "not");
+      if (negated) index++;
+      const test = lexemes[index++];
+      if (test?.type !== "name") throw new TemplateError("expected the name of a test after 'is'");
+      const prefix = negated ? NEGATED_TEST_PREFIX : TEST_PREFIX;
+      result.push(operator("|"), { type: "name", value: prefix + test.value });
+      const behind = Math.min(endOfArgument(lexemes, index, groups), end);
+      if (behind > index) {
+        result.push(operator("("));
+        convert(index, behind);
+        result.push(operator(")"));
+        index = behind;
+      }
     }
-    const negated = isName(lexemes[index], "not");
-    if (negated) index++;
-    const test = lexemes[index++];
-    if (test?.type !== "name") throw new TemplateError("expected the name of a test after 'is'");
-    const prefix = negated ? NEGATED_TEST_PREFIX : TEST_PREFIX;
-    result.push(operator("|"), { type: "name", value: prefix + test.value });
-    const end = endOfArgument(lexemes, index);
-    if (end > index) {
-      result.push(operator("("), ...testsAsFilters(lexemes.slice(index, end)), operator(")"));
-      index = end;
-    }
-  }
+  };
+  convert(0, lexemes.length);
   return result;
 }
 
@@ -84,30 +100,31 @@ function testsAsFilters(lexemes: Lexeme[]): Lexeme[] {
 const NO_ARGUMENT = new Set(["else", "or", "and", "is", "if", "in", "not"]);
 
 /** Where the argument of a test that stands without parentheses ends: a literal or name and what it is indexed by. */
-function endOfArgument(lexemes: Lexeme[], start: number): number {
+function endOfArgument(lexemes: Lexeme[], start: number, groups: ReadonlyMap<number, number>): number {
   const first = lexemes[start];
   if (first === undefined || isOperator(first, "(")) return start;
   if (first.type === "name" && NO_ARGUMENT.has(first.value)) return start;
   if (first.type === "operator" && !/^[[{]$/.test(first.value)) return start;
-  let end = first.type === "operator" ? endOfGroup(lexemes, start) : start + 1;
+  let end = first.type === "operator" ? groups.get(start)! : start + 1;
   for (;;) {
     const next = lexemes[end];
-    if (isOperator(next, "[") || isOperator(next, "(")) end = endOfGroup(lexemes, end);
+    if (isOperator(next, "[") || isOperator(next, "(")) end = groups.get(end)!;
     else if (isOperator(next, ".")) end += 2;
     else if (first.type === "string" && next?.type === "string") end++;
     else return end;
   }
 }
 
-function endOfGroup(lexemes: Lexeme[], start: number): number {
-  let depth = 0;
-  for (let index = start; index < lexemes.length; index++) {
-    const lexeme = lexemes[index]!;
-    if (lexeme.type !== "operator") continue;
-    if (/^[([{]$/.test(lexeme.value)) depth++;
-    else if (/^[)\]}]$/.test(lexeme.value) && --depth === 0) return index + 1;
+/** Where the group ends that a bracket at a place opens; `scan` has seen to it that every bracket is closed. */
+function endsOfGroups(lexemes: Lexeme[]): Map<number, number> {
+  const ends = new Map<number, number>();
+  const open: number[] = [];
+  for (const [index, { type, value }] of lexemes.entries()) {
+    if (type !== "operator") continue;
+    if (/^[([{]$/.test(value)) open.push(index);
+    else if (/^[)\]}]$/.test(value)) ends.set(open.pop()!, index + 1);
   }
-  return lexemes.length;
+  return ends;
 }
 
 function isName(lexeme: Lexeme | undefined, value: string): boolean {

@@ -1,5 +1,5 @@
 import { isSpace, strip } from "./text.js";
-import { TemplateError } from "./values.js";
+import { TemplateError } from "./error.js";
 
 /** A piece of a template: text that is printed, a `{{ … }}` or a `{% … %}`, whose content is a list of lexemes. */
 export type Piece = { kind: "text"; text: string } | { kind: "print" | "statement"; lexemes: Lexeme[] };
@@ -157,7 +157,10 @@ function readString(source: string): string {
       /\\(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|([0-7]{1,3})|([^]))/g,
       (all, x?: string, u?: string, U?: string, octal?: string, other?: string) => {
         const hex = x ?? u ?? U;
-        if (hex !== undefined) return String.fromCodePoint(parseInt(hex, 16));
+        if (hex !== undefined) {
+          if (parseInt(hex, 16) > 0x10ffff) throw new TemplateError(`${all} is no character`);
+          return String.fromCodePoint(parseInt(hex, 16));
+        }
         if (octal !== undefined) return String.fromCodePoint(parseInt(octal, 8));
         return CONTROLS[other!] ?? (/["'\\]/.test(other!) ? other! : all);
       },

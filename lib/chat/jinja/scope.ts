@@ -1,3 +1,4 @@
+import { spend } from "./budget.js";
 import { Undefined, type Value } from "./values.js";
 
 /** Names of one block; a name that it does not set is looked up in the block around it. */
@@ -12,6 +13,7 @@ export class Scope {
     do {
       const value = scope.#names.get(name);
       if (value !== undefined) return value;
+      spend(1);
       scope = scope.parent;
     } while (scope !== undefined);
     return new Undefined(`'${name}' is undefined`);

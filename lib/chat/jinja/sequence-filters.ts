@@ -1,14 +1,16 @@
 import { bind, integer, optional, text } from "./arguments.js";
 import { getItem, items, method, missing } from "./attributes.js";
 import { add, compare, contains, equal } from "./operators.js";
-import { str } from "./text.js";
+import { join, str } from "./text.js";
 import { passes } from "./tests.js";
 import type { Filter } from "./text-filters.js";
+import { ITEM, spend } from "./budget.js";
+import { TemplateError } from "./error.js";
 import {
   type Kwargs,
-  TemplateError,
   Undefined,
   type Value,
+  characters,
   fail,
   float,
   isDict,
@@ -43,12 +45,15 @@ function sortKey(attribute: Value | undefined, caseSensitive: Value | undefined)
   if (truthy(caseSensitive ?? false)) return read;
   return (item) => {
     const value = read(item);
-    return typeof value === "string" ? value.toLowerCase() : value;
+    if (typeof value !== "string") return value;
+    spend(value.length);
+    return value.toLowerCase();
   };
 }
 
 function sorted(values: Value[], key: (item: Value) => Value, reverse: Value | undefined): Value[] {
   const sign = truthy(reverse ?? false) ? -1 : 1;
+  spend(2 * ITEM * values.length);
   return values
     .map((item) => ({ item, key: key(item) }))
     .sort((a, b) => sign * compare(a.key, b.key))
@@ -88,7 +93,7 @@ function toNumber(value: Value, fallback: Value, parse: (text: string) => number
 }
 
 const parseFloatText = (source: string) =>
-  /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(source) ? Number(source) : undefined;
+  /^[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?$/i.test(source) ? Number(source) : undefined;
 
 function round(value: Value, args: Value[], kwargs: Kwargs): Value {
   const [precision, method] = bind("round", ["precision", "method"], args, kwargs);
@@ -136,14 +141,17 @@ export function sequenceFilters(apply: ApplyFilter): ReadonlyMap<string, Filter>
     [
       "reverse",
       (value) =>
-        typeof value === "string" ? Array.from(value).reverse().join("") : [...iterate(value)].reverse(),
+        typeof value === "string" ? characters(value).reverse().join("") : [...iterate(value)].reverse(),
     ],
     [
       "join",
       (value, args, kwargs) => {
         const [separator, attribute] = bind("join", ["d", "attribute"], args, kwargs);
         const read = reader(attribute);
-        return Array.from(iterate(value), (item) => str(read(item))).join(str(orElse(separator, "")));
+        return join(
+          Array.from(iterate(value), (item) => str(read(item))),
+          str(orElse(separator, "")),
+        );
       },
     ],
     [
@@ -194,7 +202,7 @@ export function sequenceFilters(apply: ApplyFilter): ReadonlyMap<string, Filter>
           if (last !== undefined && equal(last.key, key(item))) last.members.push(item);
           else groups.push({ key: key(item), members: [item] });
         }
-        return groups.map(({ members }) => tuple(read(members[0]!), members));
+        return groups.map(({ members }) => tuple([read(members[0]!), members]));
       },
     ],
     ["select", selecting(false, true)],
@@ -233,8 +241,10 @@ export function sequenceFilters(apply: ApplyFilter): ReadonlyMap<string, Filter>
           batches.at(-1)!.push(item);
         }
         const last = batches.at(-1);
-        while (last !== undefined && fill !== undefined && fill !== null && last.length < count)
-          last.push(fill);
+        if (last !== undefined && fill !== undefined && fill !== null) {
+          spend(ITEM * count);
+          while (last.length < count) last.push(fill);
+        }
         return batches;
       },
     ],

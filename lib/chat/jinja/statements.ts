@@ -1,4 +1,5 @@
 import type { Expression, Node, Parameter, Statement } from "./ast.js";
+import { ROUND, STEP, spend } from "./budget.js";
 import {
   callable,
   compileArguments,
@@ -9,10 +10,10 @@ import {
 import { loopObject } from "./loop.js";
 import { Scope } from "./scope.js";
 import { str } from "./text.js";
+import { TemplateError } from "./error.js";
 import {
   type Callable,
   Namespace,
-  TemplateError,
   Undefined,
   type Value,
   dict,
@@ -36,6 +37,7 @@ export function compileBlock(nodes: Node[]): Execute {
   const steps = nodes.map(compileNode);
   return (scope, print) => {
     for (const step of steps) {
+      spend(STEP);
       const flow = step(scope, print);
       if (flow !== Flow.Next) return flow;
     }
@@ -45,7 +47,10 @@ export function compileBlock(nodes: Node[]): Execute {
 
 export function render(block: Execute, scope: Scope): string {
   const parts: string[] = [];
-  block(scope, (text) => parts.push(text));
+  block(scope, (text) => {
+    spend(text.length);
+    parts.push(text);
+  });
   return parts.join("");
 }
 
@@ -152,6 +157,7 @@ function compileFor(node: Extract<Statement, { type: "For" }>): Execute {
   const body = compileBlock(node.body);
   const otherwise = compileBlock(node.defaultBlock);
   const scopeFor = (scope: Scope, item: Value) => {
+    spend(ROUND);
     const round = new Scope(scope);
     assign(round, item);
     return round;
@@ -187,6 +193,7 @@ function compileMacro(parameters: Parameter[], body: Node[], name: string): (sco
   const takesVarargs = reads("varargs");
   const takesKwargs = reads("kwargs");
   return (definition) => (args, kwargs) => {
+    spend(ROUND);
     const scope = new Scope(definition);
     const rest = new Map(kwargs);
     const caller = rest.get("caller");
@@ -214,7 +221,7 @@ function compileMacro(parameters: Parameter[], body: Node[], name: string): (sco
       throw new TemplateError(`macro '${name}' takes not more than ${signature.length} argument(s)`);
     }
     scope.set("kwargs", dict(rest));
-    scope.set("varargs", tuple(...args.slice(signature.length)));
+    scope.set("varargs", tuple(args.slice(signature.length)));
     return render(block, scope);
   };
 }

@@ -1,12 +1,13 @@
 import { bind, integer, optional, text } from "./arguments.js";
-import { repr, SPACES, str, strip } from "./text.js";
+import { join, occurrences, repeat, repr, SPACES, spendSearch, str, strip } from "./text.js";
+import { ITEM, spend } from "./budget.js";
+import { TemplateError } from "./error.js";
 import {
   type Kwargs,
-  TemplateError,
   Tuple,
   type Value,
+  characters,
   codePoints,
-  hasSurrogates,
   iterate,
   tuple,
   typeName,
@@ -18,6 +19,7 @@ type Method = (self: string, args: Value[], kwargs: Kwargs) => Value;
 const LINE_BREAKS = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/g;
 
 export function splitLines(self: string, keepEnds = false): string[] {
+  spend(ITEM * self.length);
   const lines: string[] = [];
   let start = 0;
   for (const match of self.matchAll(LINE_BREAKS)) {
@@ -45,34 +47,29 @@ export function capitalize(self: string): string {
 }
 
 function splitWords(self: string, limit: number, fromRight: boolean): string[] {
+  const text = strip(self, fromRight ? "right" : "left");
+  spend(2 * ITEM * text.length);
+  const gaps = [...text.matchAll(SPACES)];
   const words: string[] = [];
-  let rest = strip(self, fromRight ? "right" : "left");
-  while (rest !== "") {
-    if (limit >= 0 && words.length === limit) {
-      words.push(strip(rest, fromRight ? "right" : "left"));
-      break;
-    }
-    const breaks = [...rest.matchAll(SPACES)];
-    const gap = fromRight ? breaks.at(-1) : breaks[0];
-    if (gap === undefined) {
-      words.push(rest);
-      break;
-    }
-    const after = gap.index + gap[0].length;
-    words.push(fromRight ? rest.slice(after) : rest.slice(0, gap.index));
-    rest = fromRight ? rest.slice(0, gap.index) : rest.slice(after);
+  let start = 0;
+  for (const gap of fromRight ? gaps.slice(Math.max(0, gaps.length - limit)) : gaps.slice(0, limit)) {
+    words.push(text.slice(start, gap.index));
+    start = gap.index + gap[0].length;
   }
-  return fromRight ? words.reverse() : words;
+  // White space at the other end is a gap with nothing beyond it.
+  return [...words, text.slice(start)].filter((word) => word !== "");
 }
 
 function split(self: string, separator: Value | undefined, limit: number, fromRight: boolean): Value {
   if (separator === undefined || separator === null) {
     if (limit >= 0) return splitWords(self, limit, fromRight);
     const stripped = strip(self, "both");
+    spend(ITEM * stripped.length);
     return stripped === "" ? [] : stripped.split(new RegExp(SPACES.source));
   }
   const by = text("split()", separator);
   if (by === "") throw new TemplateError("empty separator");
+  spend(2 * ITEM * occurrences(self, by));
   const parts = self.split(by);
   if (limit < 0 || parts.length <= limit + 1) return parts;
   return fromRight
@@ -88,13 +85,13 @@ function window(
   what: string,
 ): [string, number] {
   if ((start ?? null) === null && (end ?? null) === null) return [self, 0];
-  const characters = Array.from(self);
+  const all = characters(self);
   const place = (value: Value | undefined, fallback: number) => {
     const index = optional(value, fallback, integer, what);
-    return index < 0 ? Math.max(0, characters.length + index) : Math.min(index, characters.length);
+    return index < 0 ? Math.max(0, all.length + index) : Math.min(index, all.length);
   };
   const from = place(start, 0);
-  return [characters.slice(from, place(end, characters.length)).join(""), from];
+  return [all.slice(from, place(end, all.length)).join(""), from];
 }
 
 function find(fromRight: boolean, required: boolean, name: string): Method {
@@ -102,6 +99,7 @@ function find(fromRight: boolean, required: boolean, name: string): Method {
     const [needle, start, end] = bind(`${name}()`, ["sub", "start", "end"], args, kwargs);
     const [part, offset] = window(self, start, end, `${name}()`);
     const wanted = text(`${name}()`, needle);
+    spendSearch(part, wanted);
     const unit = fromRight ? part.lastIndexOf(wanted) : part.indexOf(wanted);
     if (unit >= 0) return offset + codePoints(part.slice(0, unit));
     if (required) throw new TemplateError("substring not found");
@@ -118,8 +116,9 @@ function affix(name: "startswith" | "endswith"): Method {
         `${name} first arg must be str or a tuple of str, not ${affixes === undefined ? "nothing" : typeName(affixes)}`,
       );
     }
-    return (typeof affixes === "string" ? [affixes] : [...affixes]).some((item) => {
+    return (typeof affixes === "string" ? [affixes] : iterate(affixes)).some((item) => {
       const wanted = text(`${name}()`, item);
+      spend(wanted.length);
       return name === "startswith" ? part.startsWith(wanted) : part.endsWith(wanted);
     });
   };
@@ -143,9 +142,10 @@ function partition(name: string, fromRight: boolean): Method {
   return (self, args, kwargs) => {
     const by = text(`${name}()`, bind(`${name}()`, ["sep"], args, kwargs)[0]);
     if (by === "") throw new TemplateError("empty separator");
+    spendSearch(self, by);
     const at = fromRight ? self.lastIndexOf(by) : self.indexOf(by);
-    if (at < 0) return fromRight ? tuple("", "", self) : tuple(self, "", "");
-    return tuple(self.slice(0, at), by, self.slice(at + by.length));
+    if (at < 0) return tuple(fromRight ? ["", "", self] : [self, "", ""]);
+    return tuple([self.slice(0, at), by, self.slice(at + by.length)]);
   };
 }
 
@@ -171,9 +171,10 @@ function every(name: string, pattern: RegExp): [string, Method] {
 }
 
 export function replace(self: string, from: string, to: string, count: number): string {
-  if (count < 0)
-    return from === "" && hasSurrogates(self) ? spread(self, to, Infinity) : self.replaceAll(from, () => to);
-  if (from === "") return spread(self, to, count);
+  if (from === "") return spread(self, to, count < 0 ? Infinity : count);
+  const found = occurrences(self, from);
+  spend(2 * ITEM * found + to.length * (count < 0 ? found : Math.min(count, found)));
+  if (count < 0) return self.replaceAll(from, () => to);
   const parts = self.split(from);
   const head = parts.slice(0, count + 1).join(to);
   const tail = parts.slice(count + 1);
@@ -182,7 +183,8 @@ export function replace(self: string, from: string, to: string, count: number): 
 
 /** Replacing the empty text puts the new one before every character and at the end. */
 function spread(self: string, filler: string, count: number): string {
-  const pieces = [...Array.from(self), ""];
+  const pieces = [...characters(self), ""];
+  spend(filler.length * Math.min(count, pieces.length));
   return pieces.map((piece, index) => (index < count ? filler : "") + piece).join("");
 }
 
@@ -194,7 +196,9 @@ function format(self: string, args: Value[], kwargs: Kwargs): string {
       throw new TemplateError("format strings with attributes or format specs are not supported");
     const value = /^\d*$/.test(field) ? args[field === "" ? next++ : Number(field)] : kwargs.get(field);
     if (value === undefined) throw new TemplateError(`format() has no value for {${field}}`);
-    return conversion === "r" ? repr(value) : str(value);
+    const written = conversion === "r" ? repr(value) : str(value);
+    spend(written.length);
+    return written;
   });
 }
 
@@ -206,8 +210,8 @@ export const STRING_METHODS: ReadonlyMap<string, Method> = new Map<string, Metho
     padding("center", (self, missing, fill) => {
       // CPython's rule for which side gets the odd one.
       const width = codePoints(self) + missing;
-      const left = (missing >> 1) + (missing & width & 1);
-      return fill.repeat(left) + self + fill.repeat(missing - left);
+      const left = Math.floor(missing / 2) + (missing & width & 1);
+      return repeat(fill, left) + self + repeat(fill, missing - left);
     }),
   ],
   [
@@ -216,7 +220,7 @@ export const STRING_METHODS: ReadonlyMap<string, Method> = new Map<string, Metho
       const [needle, start, end] = bind("count()", ["sub", "start", "end"], args, kwargs);
       const [part] = window(self, start, end, "count()");
       const wanted = text("count()", needle);
-      return wanted === "" ? codePoints(part) + 1 : part.split(wanted).length - 1;
+      return wanted === "" ? codePoints(part) + 1 : occurrences(part, wanted);
     },
   ],
   ["endswith", affix("endswith")],
@@ -236,10 +240,13 @@ export const STRING_METHODS: ReadonlyMap<string, Method> = new Map<string, Metho
     "join",
     (self, args, kwargs) => {
       const items = iterate(bind("join()", ["iterable"], args, kwargs)[0] ?? null);
-      return Array.from(items, (item) => text("join()", item)).join(self);
+      return join(
+        Array.from(items, (item) => text("join()", item)),
+        self,
+      );
     },
   ],
-  ["ljust", padding("ljust", (self, missing, fill) => self + fill.repeat(missing))],
+  ["ljust", padding("ljust", (self, missing, fill) => self + repeat(fill, missing))],
   ["lower", plain("lower", (self) => self.toLowerCase())],
   ["lstrip", stripping("lstrip", "left")],
   ["partition", partition("partition", false)],
@@ -271,7 +278,7 @@ export const STRING_METHODS: ReadonlyMap<string, Method> = new Map<string, Metho
   ],
   ["rfind", find(true, false, "rfind")],
   ["rindex", find(true, true, "rindex")],
-  ["rjust", padding("rjust", (self, missing, fill) => fill.repeat(missing) + self)],
+  ["rjust", padding("rjust", (self, missing, fill) => repeat(fill, missing) + self)],
   ["rpartition", partition("rpartition", true)],
   ["rsplit", splitting("rsplit", true)],
   ["rstrip", stripping("rstrip", "right")],
@@ -288,9 +295,11 @@ export const STRING_METHODS: ReadonlyMap<string, Method> = new Map<string, Metho
   [
     "swapcase",
     plain("swapcase", (self) =>
-      Array.from(self, (character) =>
-        character === character.toLowerCase() ? character.toUpperCase() : character.toLowerCase(),
-      ).join(""),
+      characters(self)
+        .map((character) =>
+          character === character.toLowerCase() ? character.toUpperCase() : character.toLowerCase(),
+        )
+        .join(""),
     ),
   ],
   ["title", plain("title", titleCase)],
@@ -300,7 +309,7 @@ export const STRING_METHODS: ReadonlyMap<string, Method> = new Map<string, Metho
     (self, args, kwargs) => {
       const width = integer("zfill()", bind("zfill()", ["width"], args, kwargs)[0]);
       const sign = /^[-+]/.exec(self)?.[0] ?? "";
-      return sign + "0".repeat(Math.max(0, width - codePoints(self))) + self.slice(sign.length);
+      return sign + repeat("0", Math.max(0, width - codePoints(self))) + self.slice(sign.length);
     },
   ],
 ]);

@@ -1,17 +1,8 @@
 import { integer, text } from "./arguments.js";
-import { str } from "./text.js";
+import { spendTexts, str } from "./text.js";
 import { compare, contains, equal } from "./operators.js";
-import {
-  type Value,
-  TemplateError,
-  isDict,
-  isFloat,
-  isInt,
-  isUndefined,
-  numberOf,
-  truthy,
-  typeName,
-} from "./values.js";
+import { TemplateError } from "./error.js";
+import { type Value, isDict, isFloat, isInt, isUndefined, numberOf, truthy, typeName } from "./values.js";
 
 type Test = (value: Value, args: Value[]) => boolean;
 
@@ -84,6 +75,7 @@ export const TESTS: ReadonlyMap<string, Test> = new Map<string, Test>([
 export function runTest(name: string, value: Value, args: Value[]): boolean {
   const test = TESTS.get(name);
   if (test === undefined) throw new TemplateError(`No test named '${name}'.`);
+  spendTexts(value, args, new Map());
   return test(value, args);
 }
 

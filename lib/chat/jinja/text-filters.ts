@@ -2,11 +2,13 @@ import { bind, integer, optional, text } from "./arguments.js";
 import { dumps, type JsonOptions } from "./json.js";
 import { printf } from "./printf.js";
 import { capitalize, replace, splitLines } from "./string-methods.js";
-import { str, strip } from "./text.js";
+import { join, repeat, str, strip } from "./text.js";
+import { ITEM, spend } from "./budget.js";
+import { TemplateError } from "./error.js";
 import {
   type Kwargs,
-  TemplateError,
   type Value,
+  characters,
   codePoints,
   dict,
   lengthOf,
@@ -35,7 +37,7 @@ function tojson(value: Value, args: Value[], kwargs: Kwargs): string {
 }
 
 function spaces(what: string, width: Value): string {
-  return " ".repeat(Math.max(0, integer(what, width)));
+  return repeat(" ", Math.max(0, integer(what, width)));
 }
 
 function indent(value: Value, args: Value[], kwargs: Kwargs): string {
@@ -43,8 +45,8 @@ function indent(value: Value, args: Value[], kwargs: Kwargs): string {
   const indention = typeof width === "string" ? width : spaces("indent", width ?? 4);
   const [head, ...lines] = splitLines(`${text("indent", value)}\n`);
   const always = truthy(blank ?? false);
-  const body = lines.map((line) => `\n${line !== "" || always ? indention : ""}${line}`);
-  return (truthy(first ?? false) ? indention : "") + head + body.join("");
+  const body = lines.flatMap((line) => ["\n", line !== "" || always ? indention : "", line]);
+  return join([truthy(first ?? false) ? indention : "", head!, ...body], "");
 }
 
 function escape(value: Value): string {
@@ -55,7 +57,10 @@ function escape(value: Value): string {
     "'": "&#39;",
     '"': "&#34;",
   };
-  return str(value).replace(/[&<>'"]/g, (character) => entities[character]!);
+  const source = str(value);
+  // The longest entity is five characters.
+  spend(5 * source.length);
+  return source.replace(/[&<>'"]/g, (character) => entities[character]!);
 }
 
 function truncate(value: Value, args: Value[], kwargs: Kwargs): string {
@@ -67,16 +72,18 @@ function truncate(value: Value, args: Value[], kwargs: Kwargs): string {
   );
   const limit = optional(length, 255, integer, "truncate");
   const ending = optional(end, "...", text, "truncate");
-  const characters = Array.from(text("truncate", value));
-  if (characters.length <= limit + optional(leeway, 5, integer, "truncate")) return str(value);
-  const cut = characters.slice(0, limit - codePoints(ending)).join("");
+  const all = characters(text("truncate", value));
+  if (all.length <= limit + optional(leeway, 5, integer, "truncate")) return str(value);
+  const cut = all.slice(0, limit - codePoints(ending)).join("");
   const space = cut.lastIndexOf(" ");
   return (truthy(killWords ?? false) || space < 0 ? cut : cut.slice(0, space)) + ending;
 }
 
 /** Jinja's own rule, which is not Python's str.title. */
 function title(value: Value): string {
-  return str(value)
+  const source = str(value);
+  spend(2 * ITEM * source.length);
+  return source
     .split(/([-\s({[<]+)/)
     .map((word) => {
       const first = Array.from(word.slice(0, 2))[0] ?? "";
@@ -122,25 +129,38 @@ export const TEXT_FILTERS: ReadonlyMap<string, Filter> = new Map<string, Filter>
     (value, args, kwargs) => {
       const missing =
         optional(bind("center", ["width"], args, kwargs)[0], 80, integer, "center") - lengthOf(str(value));
-      const left = (missing >> 1) + (missing & (missing + codePoints(str(value))) & 1);
-      return missing <= 0 ? str(value) : " ".repeat(left) + str(value) + " ".repeat(missing - left);
+      if (missing <= 0) return str(value);
+      const left = Math.floor(missing / 2) + (missing & (missing + codePoints(str(value))) & 1);
+      return repeat(" ", left) + str(value) + repeat(" ", missing - left);
     },
   ],
-  ["wordcount", (value) => str(value).match(/[\p{L}\p{N}_]+/gu)?.length ?? 0],
+  [
+    "wordcount",
+    (value) => {
+      const source = str(value);
+      spend(ITEM * source.length);
+      return source.match(/[\p{L}\p{N}_]+/gu)?.length ?? 0;
+    },
+  ],
   [
     "format",
     (value, args, kwargs) => {
       if (args.length > 0 && kwargs.size > 0) {
         throw new TemplateError("can't handle positional and keyword arguments at the same time");
       }
-      return printf(str(value), kwargs.size > 0 ? dict(kwargs) : tuple(...args));
+      return printf(str(value), kwargs.size > 0 ? dict(kwargs) : tuple(args));
     },
   ],
   [
     "urlencode",
-    (value) =>
-      encodeURIComponent(str(value))
+    (value) => {
+      const source = str(value);
+      if (/\p{Surrogate}/u.test(source)) throw new TemplateError("urlencode: surrogates not allowed");
+      // A character has at most three bytes to a UTF-16 unit, each of which is written in three characters.
+      spend(9 * source.length);
+      return encodeURIComponent(source)
         .replaceAll("%2F", "/")
-        .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`),
+        .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+    },
   ],
 ]);

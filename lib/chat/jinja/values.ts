@@ -1,3 +1,6 @@
+import { ITEM, spend } from "./budget.js";
+import { TemplateError } from "./error.js";
+
 /**
  * The values of a template, as Python has them. Text, true, false and None are JavaScript's own; a number is an int
  * when it is integral, and a Float when it is an integral float; lists are arrays; dicts are plain objects.
@@ -36,11 +39,6 @@ export class Host {
 /** The only thing whose attributes a template may set. */
 export class Namespace extends Host {}
 
-/** What a template raises: its own `raise_exception`, or what Python would raise at that place. */
-export class TemplateError extends Error {
-  override readonly name = "TemplateError";
-}
-
 export function isDict(value: Value): value is Dict {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
@@ -70,10 +68,8 @@ export function float(value: number): Value {
   return Number.isInteger(value) ? new Float(value) : value;
 }
 
-export function tuple(...items: Value[]): Tuple {
-  const result = new Tuple();
-  result.push(...items);
-  return result;
+export function tuple(items: Iterable<Value>): Tuple {
+  return Tuple.from(items);
 }
 
 export function dict(entries: Iterable<readonly [string, Value]>): Dict {
@@ -92,7 +88,7 @@ export function truthy(value: Value): boolean {
     if (Array.isArray(value)) return value.length > 0;
     if (value instanceof Float) return value.value !== 0;
     if (value instanceof Undefined) return false;
-    return !isDict(value) || Object.keys(value).length > 0;
+    return !isDict(value) || keysOf(value).length > 0;
   }
   return typeof value === "function" || Boolean(value);
 }
@@ -113,26 +109,42 @@ export function typeName(value: Value): string {
 
 /** What a `for` loop walks through: Undefined is empty, a dict gives its keys, a text its characters. */
 export function iterate(value: Value): Value[] {
-  if (Array.isArray(value)) return value;
-  if (typeof value === "string") return Array.from(value);
+  if (typeof value === "string") return characters(value);
   if (value instanceof Undefined) return [];
-  if (isDict(value)) return Object.keys(value);
+  if (isDict(value)) return keysOf(value);
+  if (Array.isArray(value)) {
+    spend(ITEM * value.length);
+    return value;
+  }
   throw new TemplateError(`'${typeName(value)}' object is not iterable`);
 }
 
 export function lengthOf(value: Value): number {
   if (typeof value === "string") return codePoints(value);
-  if (Array.isArray(value) || isDict(value) || isUndefined(value)) return iterate(value).length;
+  if (Array.isArray(value)) return value.length;
+  if (isDict(value) || isUndefined(value)) return iterate(value).length;
   throw new TemplateError(`object of type '${typeName(value)}' has no len()`);
 }
 
+export function keysOf(dict: Dict): string[] {
+  const keys = Object.keys(dict);
+  spend(ITEM * keys.length);
+  return keys;
+}
+
+export function characters(text: string): string[] {
+  spend(ITEM * text.length);
+  return Array.from(text);
+}
+
 export function hasSurrogates(text: string): boolean {
+  spend(text.length);
   return /[\ud800-\udfff]/.test(text);
 }
 
 /** Python counts characters where JavaScript counts UTF-16 units. */
 export function codePoints(text: string): number {
-  return hasSurrogates(text) ? Array.from(text).length : text.length;
+  return hasSurrogates(text) ? characters(text).length : text.length;
 }
 
 export function fail(value: Undefined): never {
