@@ -16,7 +16,7 @@ export function addDeviceOptions(command: Command): Command {
       parseReplicas,
     )
     .option("--cuda-devices <indexes>", "GPUs that may be used: auto, or indexes like 0,1", parseCudaDevices)
-    .option("--disable-cuda-device-placement", "do not heed which GPUs other steps on this host use");
+    .option("--disable-cuda-device-placement", "do not heed which GPUs your other steps on this host use");
 }
 
 /** @param byDefault what no --device-map means */

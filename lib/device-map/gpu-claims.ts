@@ -1,22 +1,32 @@
 import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
-import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
 import { FileLock } from "../io/file-lock.js";
-import { isRunning, machine, startTime } from "../io/process-identity.js";
+import { isAlive, machine, thisProcess } from "../io/process-identity.js";
+import { readText } from "../io/regular-file.js";
+import { printable } from "../printable.js";
 
 const schema = v.object({
   /** By the names of `physicalGpu`. */
   gpus: v.array(v.string()),
   /** Whose they are, for messages. */
-  model: v.string(),
-  pid: v.number(),
-  /** See `startTime`: another process may have the pid by now. */
+  model: v.pipe(v.string(), v.maxLength(5000), v.transform(printable)),
+  pid: v.pipe(v.number(), v.integer(), v.minValue(1)),
   started: v.optional(v.string()),
   machine: v.string(),
 });
+
+/** Windows has no numbers for users, and a folder for temporary files for each. */
+const USER = process.getuid?.();
+
+/** How long the lock is waited for; it is held for some milliseconds at a time. */
+const PATIENCE = 5_000;
+
+/** The folder of the claims cannot be used; scoring goes on without it. */
+export class ClaimsUnavailable extends Error {}
 
 /** What a step tells the others on its host: which GPUs it uses. */
 export type GpuClaim = v.InferOutput<typeof schema>;
@@ -29,11 +39,16 @@ function removeOwn(): void {
 }
 
 /**
- * The claims of all steps on this host: a file for each, so that whoever ends takes away its own, in a folder that all
- * users share. Those of processes that ended without doing so do not count and are removed.
+ * The claims of this user's steps on this host: a file for each, so that whoever ends takes away its own. Those of
+ * processes that ended without doing so do not count and are removed.
+ *
+ * The folder is the user's alone: in one that users share, each could hold up the others or tell them anything.
  */
 export class GpuClaims {
-  constructor(private readonly folder = join(tmpdir(), "reward-model-score-gpus")) {}
+  constructor(
+    private readonly folder = join(tmpdir(), `reward-model-score-gpus-${USER ?? "own"}`),
+    private readonly patience = PATIENCE,
+  ) {}
 
   /**
    * Shows `choose` what others have, and claims what it returns before anybody else looks.
@@ -45,10 +60,8 @@ export class GpuClaims {
     choose: (others: readonly GpuClaim[]) => { gpus: string[]; chosen: T },
     signal?: AbortSignal,
   ): Promise<{ chosen: T; release: () => Promise<void> }> {
-    await mkdir(this.folder, { recursive: true });
-    // Not by mkdir: the umask would take the others' rights away. Only the owner can do it, who did.
-    await chmod(this.folder, 0o777).catch(() => {});
-    const lock = await FileLock.acquire(join(this.folder, "lock"), signal);
+    await this.#requireFolder();
+    const lock = await this.#lock(signal);
     try {
       const { gpus, chosen } = choose(await this.#others());
       return { chosen, release: gpus.length === 0 ? async () => {} : await this.#write(gpus, model) };
@@ -57,10 +70,36 @@ export class GpuClaims {
     }
   }
 
+  /** Whoever comes first could have put another folder, or a link to one, in its place. */
+  async #requireFolder(): Promise<void> {
+    await mkdir(this.folder, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+    const found = await lstat(this.folder);
+    const isOwn = USER === undefined || (found.uid === USER && (found.mode & 0o077) === 0);
+    if (found.isDirectory() && isOwn) return;
+    throw new ClaimsUnavailable(
+      `${this.folder} is not a folder that only you may use; remove it, or set TMPDIR to a folder of yours`,
+    );
+  }
+
+  async #lock(signal: AbortSignal | undefined): Promise<FileLock> {
+    const enough = AbortSignal.timeout(this.patience);
+    try {
+      return await FileLock.acquire(
+        join(this.folder, "lock"),
+        signal ? AbortSignal.any([signal, enough]) : enough,
+      );
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!enough.aborted) throw error;
+      throw new ClaimsUnavailable(`another process holds ${join(this.folder, "lock")}`);
+    }
+  }
+
   async #write(gpus: string[], model: string): Promise<() => Promise<void>> {
     const path = join(this.folder, `${randomUUID()}.json`);
-    const { pid } = process;
-    const claim: GpuClaim = { gpus, model, pid, started: startTime(pid), machine: machine() };
+    const claim: GpuClaim = { gpus, model, ...thisProcess(), machine: machine() };
     if (own.size === 0) process.on("exit", removeOwn);
     own.add(path);
     await writeFile(path, JSON.stringify(claim), { flag: "wx" });
@@ -88,14 +127,10 @@ export class GpuClaims {
 
 async function readClaim(path: string): Promise<GpuClaim | undefined> {
   try {
-    return v.parse(schema, JSON.parse(await readFile(path, "utf8")));
+    return v.parse(schema, JSON.parse((await readText(path)) ?? ""));
   } catch {
     return undefined; // taken away in the meantime, or no claim
   }
-}
-
-function isAlive({ pid, started }: GpuClaim): boolean {
-  return isRunning(pid) && (started === undefined || started === startTime(pid));
 }
 
 /**

@@ -3,7 +3,7 @@ import { assignMap, assignPlan } from "./assign-map.js";
 import { assignReplicas } from "./assign-replicas.js";
 import type { Assignment, PlaceableProgram } from "./assignment.js";
 import { usableAccelerators, whatIsThere, type Devices } from "./devices.js";
-import { GpuClaims, physicalGpu, type GpuClaim } from "./gpu-claims.js";
+import { ClaimsUnavailable, GpuClaims, physicalGpu, type GpuClaim } from "./gpu-claims.js";
 import { isAccelerator } from "./limits.js";
 import { isHostOnly, type PlacementRequest } from "./request.js";
 
@@ -63,7 +63,7 @@ export async function placeModel(
     const { chosen, release } = await claims.claim(options.model, choose, signal);
     return { assignment: chosen, release };
   } catch (error) {
-    if (!isSystemError(error)) throw error;
+    if (!isUnavailable(error)) throw error;
     const assignment = choose([]).chosen;
     const warning = `Other steps on this host are not told which GPUs this one uses: ${error.message}.`;
     return {
@@ -74,8 +74,8 @@ export async function placeModel(
 }
 
 /** A folder for temporary files that cannot be written to is no reason not to score. */
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && "syscall" in error;
+function isUnavailable(error: unknown): error is Error {
+  return error instanceof ClaimsUnavailable || (error instanceof Error && "syscall" in error);
 }
 
 const HOST: Devices = { accelerators: [], cpu: undefined, cudaReason: undefined };

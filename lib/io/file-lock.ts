@@ -1,16 +1,20 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { lstat, rm, utimes, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isRunning, machine } from "./process-identity.js";
+import * as v from "valibot";
+import { makeFolder } from "./make-folder.js";
+import { isAlive, machine, thisProcess } from "./process-identity.js";
 import { readText } from "./regular-file.js";
 
 /** Who holds a lock. `machine` names the process table that `pid` belongs to. */
-interface Owner {
-  id: string;
-  pid: number;
-  machine: string;
-}
+const ownerSchema = v.object({
+  id: v.pipe(v.string(), v.regex(/^[\w-]{1,64}$/)), // becomes a part of a file's name
+  pid: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  started: v.optional(v.string()),
+  machine: v.string(),
+});
+type Owner = v.InferOutput<typeof ownerSchema>;
 
 export interface LockTimes {
   /** How often the holder shows that it is alive. */
@@ -47,7 +51,7 @@ export class FileLock {
 
   /** Waits for the lock; `signal` ends the wait with its reason. */
   static async acquire(path: string, signal?: AbortSignal, times: LockTimes = TIMES): Promise<FileLock> {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     for (;;) {
       signal?.throwIfAborted();
       const lock = await FileLock.#tryOnce(path, times);
@@ -67,7 +71,7 @@ export class FileLock {
   }
 
   static async #tryOnce(path: string, times: LockTimes): Promise<FileLock | undefined> {
-    const owner: Owner = { id: randomUUID(), pid: process.pid, machine: machine() };
+    const owner: Owner = { id: randomUUID(), ...thisProcess(), machine: machine() };
     try {
       await writeFile(path, JSON.stringify(owner), { flag: "wx" });
       return new FileLock(path, owner.id, times);
@@ -96,20 +100,21 @@ export class FileLock {
 
 /** The id of a holder that is known to be dead. */
 async function deadOwner(path: string, times: LockTimes): Promise<string | undefined> {
-  const found = await stat(path).catch(() => undefined);
+  const found = await lstat(path).catch(() => undefined);
   if (!found) return undefined;
+  if (!found.isFile()) return "nameless"; // a link, a FIFO: none of us made it
   const age = Date.now() - found.mtimeMs;
   const owner = await readOwner(path);
   // Killed between creating the file and writing its name into it.
   if (!owner) return age > times.heartbeat ? "nameless" : undefined;
   if (owner.machine !== machine()) return age > times.stale ? owner.id : undefined;
   // A running process that is silent for long is another one with the same pid.
-  return !isRunning(owner.pid) || age > 10 * times.stale ? owner.id : undefined;
+  return !isAlive(owner) || age > 10 * times.stale ? owner.id : undefined;
 }
 
 async function readOwner(path: string): Promise<Owner | undefined> {
   try {
-    return JSON.parse((await readText(path)) ?? "") as Owner;
+    return v.parse(ownerSchema, JSON.parse((await readText(path)) ?? ""));
   } catch {
     return undefined;
   }

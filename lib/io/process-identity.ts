@@ -16,7 +16,24 @@ export function machine(): string {
   return machineName;
 }
 
-export function isRunning(pid: number): boolean {
+/** A process as it is written down for others: pids are used again, so one counts only with its start. */
+export interface ProcessIdentity {
+  pid: number;
+  /** See `startTime`. */
+  started?: string | undefined;
+}
+
+export function thisProcess(): ProcessIdentity {
+  return { pid: process.pid, started: startTime(process.pid) };
+}
+
+/** Whether that very process runs. Where no start can be looked up, whether any process has its pid. */
+export function isAlive({ pid, started }: ProcessIdentity): boolean {
+  const now = startTime(pid);
+  return isRunning(pid) && (now === undefined || now === started);
+}
+
+function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
@@ -26,7 +43,7 @@ export function isRunning(pid: number): boolean {
 }
 
 /** When a process started, in a form that is good for comparing only: pids are used again. Known on Linux. */
-export function startTime(pid: number): string | undefined {
+function startTime(pid: number): string | undefined {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The name of the program comes second, in brackets, and may hold anything. The time is field 22.

@@ -265,12 +265,14 @@ describe("steps on one host", () => {
     const file = join(folder, "file");
     await writeFile(file, "");
     const all = { ...cuda, disableCudaDevicePlacement: false, model: "m" };
-    const { assignment } = await placeModel(readPlacement(all, undefined), program, all, {
-      devices: () => machineWith([roomy]),
-      cudaVisibleDevices: undefined,
-      claims: new GpuClaims(join(file, "claims")),
-    });
-    expect(assignment.map).toEqual({ "": 0 });
-    expect(assignment.warnings).toEqual([expect.stringContaining("not told which GPUs")]);
+    for (const place of [file, join(file, "claims")]) {
+      const { assignment } = await placeModel(readPlacement(all, undefined), program, all, {
+        devices: () => machineWith([roomy]),
+        cudaVisibleDevices: undefined,
+        claims: new GpuClaims(place),
+      });
+      expect(assignment.map).toEqual({ "": 0 });
+      expect(assignment.warnings).toEqual([expect.stringContaining("not told which GPUs")]);
+    }
   });
 });
