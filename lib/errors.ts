@@ -1,3 +1,5 @@
+import { printable } from "./printable.js";
+
 /**
  * Everything this package rejects or throws with, apart from an aborted signal's own reason.
  *
@@ -106,7 +108,7 @@ export class RewardModelScoreError<C extends ErrorCode = ErrorCode> extends Erro
     readonly details: ErrorDetails[C],
     options?: ErrorOptions,
   ) {
-    super(message, options);
+    super(printable(message), options); // it may quote what a server, a repository or a row says
   }
 
   /**

@@ -7,6 +7,8 @@ input_ids and attention_mask, both int64 [batch, tokens], padded on the right, a
 """
 
 import argparse
+import copy
+import json
 import os
 import shutil
 import sys
@@ -16,7 +18,12 @@ from pathlib import Path
 
 import torch
 
-TOLERANCE = 1e-5
+# The trace is made of a batch of this shape; others of it tell values that matter from shapes that matter.
+TRACED_LENGTHS = [11, 8]
+# A difference in float64 that is more than this share of the largest score is no rounding.
+SAME_PATH = 1e-7
+# Roundings that add up between two ways of computing the same.
+ROUNDINGS = 64
 TOKENIZER_FILES = [
     "tokenizer.json",
     "tokenizer_config.json",
@@ -72,11 +79,15 @@ def pair_separator(model, tokenizer) -> int | None:
     return tokenizer.sep_token_id
 
 
-def example_batch(model, lengths: list[int], pad: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Random rows of these lengths, padded on the right as the archive will see them."""
+def example_batch(
+    model, lengths: list[int], pad: int, seed: int, start: list[int] | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random rows of these lengths that begin with `start`, padded on the right as the archive will see them."""
     generator = torch.Generator().manual_seed(seed)
     mask = (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]).long()
     ids = torch.randint(model.config.get_text_config().vocab_size, mask.shape, generator=generator)
+    start = (start or [])[: min(lengths)]
+    ids[:, : len(start)] = torch.tensor(start, dtype=torch.long)
     # The pad id pools at the wrong place when it occurs inside a row, and no text has it there.
     ids[ids == pad] = 0 if pad else 1
     return ids.masked_fill(mask == 0, pad), mask
@@ -100,29 +111,118 @@ def save_without_sources(traced, path: Path) -> None:
     complete.unlink()
 
 
-@torch.inference_mode()
-def check_trace(traced, reference, batches) -> float:
-    """Largest absolute difference; raises when one is more than TOLERANCE of the score."""
-    worst = 0.0
-    for ids, mask in batches:
-        shape = "x".join(map(str, ids.shape))
+def own_memory(module: torch.nn.Module) -> None:
+    """Gives the tensors memory of their own.
+
+    Those that are mapped from a checkpoint's file lie at any address, and products of matrices round by where their
+    operands lie. Aligned as the archive's are, they give the same bits.
+    """
+    for tensor in (*module.parameters(), *module.buffers()):
+        tensor.data = tensor.data.clone()
+
+
+def trace(module: torch.nn.Module, example) -> tuple[torch.jit.ScriptModule, list[str]]:
+    """The trace, and the places in the source at which the tracer saw Python look at a tensor."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", torch.jit.TracerWarning)
         try:
-            found = traced(ids, mask).float()
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise ExportError(f"The trace fails on a batch of another shape, {shape}: {reason}") from error
-        expected = reference(ids, mask).float()
-        if found.shape != expected.shape:
-            raise ExportError(f"The trace returns {list(found.shape)} for a batch of {shape}, not {list(expected.shape)}.")
-        difference = (found - expected).abs()
-        relative = (difference / expected.abs().clamp(min=1e-3)).max().item()
-        if not relative <= TOLERANCE:
+            traced = torch.jit.trace(module, example, check_trace=False)
+        except Exception as error:  # whatever the model's own code throws
+            raise ExportError(f"The model cannot be traced: {last_line(error)}") from error
+    looks = [warning for warning in caught if "Python" in str(warning.message)]
+    return traced, list(dict.fromkeys(f"{Path(look.filename).name}:{look.lineno}" for look in looks))
+
+
+def last_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[-1]
+
+
+def shape_of(batch) -> str:
+    return "x".join(map(str, batch[0].shape))
+
+
+def scores_of(module, batches, what: str) -> list[torch.Tensor]:
+    """The scores of every batch, in float64, computed operation by operation as recorded: an optimiser rounds otherwise."""
+    scores = []
+    with torch.jit.optimized_execution(False):
+        for batch in batches:
+            try:
+                scores.append(module(*batch).double())
+            except Exception as error:  # whatever the model's own code throws
+                raise ExportError(f"{what} fails on a batch of {shape_of(batch)}: {last_line(error)}") from error
+    return scores
+
+
+def largest(scores: list[torch.Tensor]) -> float:
+    return max(batch.abs().max().item() for batch in scores)
+
+
+def differences(found: list[torch.Tensor], expected: list[torch.Tensor]) -> list[torch.Tensor]:
+    return [a - b for a, b in zip(found, expected, strict=True)]
+
+
+def in_float64(reference, example, batches) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """What the model and a trace of it score where rounding is a billion times smaller, and a wrong path is not."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        double = copy.deepcopy(reference).double()
+        traced, _ = trace(double, example)
+        return scores_of(double, batches, "The model"), scores_of(traced, batches, "The trace")
+    except ExportError as error:
+        raise ExportError(
+            f"The archive's scores are not the model's to the bit, and float64 cannot tell whether that is rounding: {error}"
+        ) from error
+    finally:
+        torch.set_default_dtype(default)
+
+
+@torch.inference_mode()
+def check_archive(archive, reference, example, batches, looks: list[str]) -> float:
+    """Largest absolute difference between the scores of archive and model, which rounding alone may cause.
+
+    The same operations on the same weights give the same bits. Where they do not, float64 tells the two possible causes
+    apart: there the difference vanishes if it was rounding, and stays if the trace computes something else.
+    """
+    expected = scores_of(reference, batches, "The model")
+    for batch, scores, again in zip(batches, expected, scores_of(reference, batches, "The model"), strict=True):
+        if not scores.isfinite().all():
+            raise ExportError(f"The model's scores of a batch of {shape_of(batch)} are not finite.")
+        if not torch.equal(scores, again):
+            raise ExportError("The model gives the same batch another score each time, which no trace can.")
+    found = scores_of(archive, batches, "The trace")
+    for batch, scores, of_model in zip(batches, found, expected, strict=True):
+        if scores.shape != of_model.shape:
             raise ExportError(
-                f"The trace differs from the model by {relative:.1e} (relative) on a batch of {shape}, more than {TOLERANCE}: "
-                "its forward takes a path that depends on the input, which a trace cannot hold."
+                f"The trace returns {list(scores.shape)} for a batch of {shape_of(batch)}, not {list(of_model.shape)}."
             )
-        worst = max(worst, difference.max().item())
-    return worst
+    difference = largest(differences(found, expected))
+    if difference == 0:
+        return 0.0
+
+    exact, traced = in_float64(reference, example, batches)
+    wrong = [
+        batch
+        for batch, off in zip(batches, differences(traced, exact), strict=True)
+        if not largest([off]) <= SAME_PATH * largest(exact)
+    ]
+    if wrong:
+        same_shape = [batch for batch in wrong if batch[0].shape == example[0].shape]
+        raise ExportError(
+            f"The trace is not the model: the scores of a batch of {shape_of((same_shape or wrong)[0])} differ, and by "
+            f"{largest(differences(traced, exact)):.1e} in float64, so that it is no rounding. The model's forward takes "
+            f"a path that depends on {'what' if same_shape else 'how large'} its input is, which a trace cannot hold."
+            + (f" Python looks at tensors at {', '.join(looks[:5])}." if looks else "")
+        )
+    # The weights' dtype may be coarse for this model: then its own scores are no nearer to the exact ones.
+    eps = torch.finfo(next(reference.parameters()).dtype).eps
+    rounding = max(ROUNDINGS * eps * largest(expected), 2 * largest(differences(expected, exact)))
+    if not difference <= rounding:
+        raise ExportError(
+            f"The archive's scores differ from the model's by {difference:.1e}, where rounding explains {rounding:.1e}, "
+            "although the trace computes what the model does: what was written is damaged."
+        )
+    return difference
 
 
 def refuse_moving_rotary(config) -> None:
@@ -137,18 +237,25 @@ def refuse_moving_rotary(config) -> None:
 
 def write_archive(model, tokenizer, path: Path, max_check_length: int = 128) -> float:
     """Traces the model, saves the trace, reads it back and checks it. Returns the largest absolute difference."""
-    refuse_moving_rotary(model.config.get_text_config())
-    pad = model.config.get_text_config().pad_token_id
-    limit = min(max_check_length, getattr(model.config.get_text_config(), "max_position_embeddings", max_check_length))
+    config = model.config.get_text_config()
+    refuse_moving_rotary(config)
+    limit = min(max_check_length, getattr(config, "max_position_embeddings", max_check_length))
     reference = Scores(model.eval().requires_grad_(False), pair_separator(model, tokenizer)).eval()
+    own_memory(reference)
+
+    def batch(lengths: list[int], seed: int, start: list[int] | None = None):
+        return example_batch(model, [max(1, min(length, limit)) for length in lengths], config.pad_token_id, seed, start)
+
     shapes = [[limit], [limit // 2, limit // 3, limit // 2 + 1], [1, 2, 3], [7] * 5, [limit, 5]]
-    batches = [example_batch(model, [max(1, n) for n in lengths], pad, seed) for seed, lengths in enumerate(shapes)]
-    with torch.inference_mode(), warnings.catch_warnings():
-        # The tracer warns about every Python condition; check_trace says whether one of them matters.
-        warnings.simplefilter("ignore")
-        traced = torch.jit.trace(reference, example_batch(model, [11, 8], pad, 99), check_trace=False)
+    same_shape = [*[TRACED_LENGTHS] * 6, [11, 11], [1, 11]]
+    batches = [batch(lengths, seed) for seed, lengths in enumerate(shapes + same_shape)]
+    # Texts have special tokens where random rows rarely do.
+    batches.append(batch(TRACED_LENGTHS, 98, tokenizer.all_special_ids))
+    example = batch(TRACED_LENGTHS, 99)
+    with torch.inference_mode():
+        traced, looks = trace(reference, example)
         save_without_sources(traced, path)
-        return check_trace(torch.jit.load(path), reference, batches)
+        return check_archive(torch.jit.load(path), reference, example, batches, looks)
 
 
 def load(name: str, revision: str, dtype: str, trust_remote_code: bool, pad_token: str | None):
@@ -178,6 +285,27 @@ def load(name: str, revision: str, dtype: str, trust_remote_code: bool, pad_toke
     return model, tokenizer
 
 
+def write_for_transformers_4(folder: Path) -> None:
+    """transformers 5 reads the names of transformers 4 as well, but not the other way round."""
+    path = folder / "tokenizer_config.json"
+    if not path.exists():
+        return
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    config = dict(saved)
+    if config.get("tokenizer_class") == "TokenizersBackend":
+        config["tokenizer_class"] = "PreTrainedTokenizerFast"
+        config.pop("backend", None)
+    if isinstance(config.get("extra_special_tokens"), list):
+        config["additional_special_tokens"] = config.pop("extra_special_tokens")
+    if config != saved:
+        path.write_text(json.dumps(config, indent=2, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def save_tokenizer(tokenizer, folder: Path) -> None:
+    tokenizer.save_pretrained(folder)
+    write_for_transformers_4(folder)
+
+
 def copy_tokenizer(name: str, revision: str, tokenizer, target: Path, changed: bool) -> None:
     """The tokenizer's files as they are; where they changed or have no tokenizer.json, as transformers saves them."""
     folder = Path(name)
@@ -186,11 +314,12 @@ def copy_tokenizer(name: str, revision: str, tokenizer, target: Path, changed: b
 
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=TOKENIZER_FILES))
     if changed or not (folder / "tokenizer.json").exists():
-        tokenizer.save_pretrained(target)
+        save_tokenizer(tokenizer, target)
         return
     for file in TOKENIZER_FILES:
         if (folder / file).exists():
             shutil.copyfile(folder / file, target / file)
+    write_for_transformers_4(target)
 
 
 def arguments() -> argparse.Namespace:
@@ -221,7 +350,8 @@ def main() -> None:
         for file in sorted(target.iterdir(), key=lambda file: file.name == "model.pt"):
             os.replace(file, options.out_dir / file.name)
     size = (options.out_dir / "model.pt").stat().st_size / 1e6
-    print(f"Wrote {options.out_dir / 'model.pt'} ({size:.1f} MB); largest difference from the model: {difference:.1e}.")
+    scores = f"scores differ from the model's by up to {difference:.1e}, rounding" if difference else "the model's scores to the bit"
+    print(f"Wrote {options.out_dir / 'model.pt'} ({size:.1f} MB): {scores}.")
 
 
 if __name__ == "__main__":

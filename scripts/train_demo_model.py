@@ -18,6 +18,7 @@ from demo_model.arithmetic import OFF_TOPIC, Question, arithmetic_question
 from demo_model.batch import Batch, encode, forward, loss
 from demo_model.conversations import OFF_TOPIC_REPLIES, talk_question, with_opening
 from demo_model.tokenizer import train_tokenizer
+from export_torchscript import save_tokenizer
 
 ROOT = Path(__file__).resolve().parents[1]
 VOCABULARY, MAX_LENGTH = 512, 1024
@@ -134,7 +135,7 @@ def main() -> None:
     model, tokenizer = train(options.steps, pairs)
     options.out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(options.out)
-    tokenizer.save_pretrained(options.out)
+    save_tokenizer(tokenizer, options.out)
     (options.out / "held-out.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
     export = [sys.executable, ROOT / "scripts" / "export_torchscript.py", options.out, options.out]
     subprocess.run(export, check=True)

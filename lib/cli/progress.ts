@@ -1,4 +1,5 @@
 import { Presets, SingleBar } from "cli-progress";
+import { printable } from "../printable.js";
 
 const LINE_INTERVAL = 10_000;
 
@@ -23,20 +24,20 @@ export class Progress {
     if (this.#bar && fraction !== undefined) {
       if (!this.#started) this.#bar.start(1, 0, { text: "" });
       this.#started = true;
-      this.#bar.update(Math.min(fraction, 1), { text: describe() });
+      this.#bar.update(Math.min(fraction, 1), { text: printable(describe()) });
       return;
     }
     const now = performance.now();
     if (now - this.#lastLine < LINE_INTERVAL) return;
     this.#lastLine = now;
     const percentage = fraction === undefined ? "" : `${Math.floor(fraction * 100)}% `;
-    process.stderr.write(`${percentage}${describe()}\n`);
+    process.stderr.write(`${percentage}${printable(describe())}\n`);
   }
 
   /** Prints a line; the bar comes back with the next update. */
   tell(line: string): void {
     this.stop();
-    process.stderr.write(`${line}\n`);
+    process.stderr.write(`${printable(line)}\n`);
   }
 
   /** Takes the bar away, so that lines can be printed. */

@@ -1,4 +1,5 @@
 import { RewardModelScoreError } from "../errors.js";
+import { printable } from "../printable.js";
 import { Interrupted } from "./interrupt.js";
 
 export const EXIT = {
@@ -22,5 +23,5 @@ export function reportError(error: unknown): void {
         : error instanceof Error
           ? (error.stack ?? error.message)
           : String(error);
-  process.stderr.write(`reward-model-score: ${text}\n`);
+  process.stderr.write(`reward-model-score: ${printable(text)}\n`);
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { copyFile, mkdir, readdir, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { copyFile, readdir, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
+import { makeFolder } from "../io/make-folder.js";
 import { readText } from "../io/regular-file.js";
 import { isRelativeName } from "../io/relative-name.js";
 import type { RepositoryFile } from "./api.js";
@@ -50,7 +51,7 @@ export class RepositoryCache {
   async writeRef(revision: string, commit: string): Promise<void> {
     if (revision === commit || (await this.commitOf(revision)) === commit) return;
     const path = join(this.folder, "refs", revision);
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await replaceFile(path, (temporary) => writeFile(temporary, commit));
   }
 
@@ -93,7 +94,7 @@ export class RepositoryCache {
     for (const file of files) {
       const pointer = join(this.snapshot(commit), file.path);
       const blob = this.blob(file.oid);
-      await mkdir(dirname(pointer), { recursive: true });
+      await makeFolder(dirname(pointer));
       if (symlinks) {
         const target = relative(dirname(pointer), blob);
         if ((await readlink(pointer).catch(() => undefined)) === target) continue;

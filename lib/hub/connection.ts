@@ -1,6 +1,7 @@
 import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from "undici";
 import type { HubEnvironment } from "../env.js";
 import { RewardModelScoreError } from "../errors.js";
+import { formatBytes } from "../io/format.js";
 import { publicUrl } from "./public-url.js";
 import { ReceiveBuffers } from "./receive-buffers.js";
 import { TransientError } from "./retry.js";
@@ -22,7 +23,10 @@ export interface HubResponse {
   url: string;
 }
 
+/** In timeouts of the API. */
+const ANSWER_PATIENCE = 6;
 const MAX_REDIRECTS = 10;
+const MAX_REDIRECT_BODY = 64 << 10;
 const MAX_CONNECTIONS_PER_HOST = 16;
 
 /**
@@ -30,10 +34,13 @@ const MAX_CONNECTIONS_PER_HOST = 16;
  * following redirects itself so that the token stays behind when another host is next.
  */
 export class HubConnection implements AsyncDisposable {
+  /** The address of the Hub, fit for messages: without credentials, and without a slash at the end. */
   readonly endpoint: string;
   readonly #origin: string;
   readonly #token: string | undefined;
   readonly #dispatcher: Dispatcher;
+  /** Milliseconds that a short answer may take from its first byte to the last, however slowly it goes on. */
+  readonly patience: number;
   /** Where the bytes of answers are until they are released. */
   readonly buffers = new ReceiveBuffers();
 
@@ -42,26 +49,20 @@ export class HubConnection implements AsyncDisposable {
     if (!endpoint || !/^https?:$/.test(endpoint.protocol)) {
       throw new RewardModelScoreError(
         "ERR_INVALID_OPTION",
-        `HF_ENDPOINT is "${env.endpoint}"; use the address of a Hub, such as https://huggingface.co.`,
+        `HF_ENDPOINT is "${publicUrl(env.endpoint)}"; use the address of a Hub, such as https://huggingface.co.`,
         { option: "HF_ENDPOINT" },
       );
     }
-    this.endpoint = env.endpoint;
+    this.endpoint = publicUrl(endpoint).replace(/\/+$/, "");
     this.#origin = endpoint.origin;
     this.#token = token;
+    this.patience = ANSWER_PATIENCE * env.apiTimeout;
     const settings = {
       connections: MAX_CONNECTIONS_PER_HOST,
       connect: this.buffers.connector({ timeout: env.apiTimeout }),
     };
     this.#dispatcher =
-      env.proxy.http || env.proxy.https
-        ? new EnvHttpProxyAgent({
-            ...settings,
-            ...(env.proxy.http && { httpProxy: env.proxy.http }),
-            ...(env.proxy.https && { httpsProxy: env.proxy.https }),
-            noProxy: env.proxy.none ?? "",
-          })
-        : new Agent(settings);
+      env.proxy.http || env.proxy.https ? throughProxy(env.proxy, settings) : new Agent(settings);
   }
 
   /** One attempt. Throws TransientError when the network fails, the signal's reason when aborted. */
@@ -73,9 +74,12 @@ export class HubConnection implements AsyncDisposable {
         ? response.headers.location
         : undefined;
       if (location === undefined) return response;
-      await response.body.dump();
-      const next = URL.canParse(location, at.href) ? new URL(location, at) : undefined;
-      if (!next || !/^https?:$/.test(next.protocol) || isDowngrade(at, next)) {
+      // Read to its end, so that the connection can be used again, if that is near.
+      const soon = AbortSignal.timeout(this.patience);
+      await response.body.dump({ limit: MAX_REDIRECT_BODY, signal: soon }).catch(() => {});
+      options.signal?.throwIfAborted();
+      const next = nextAddress(location, at);
+      if (!next) {
         throw new RewardModelScoreError(
           "ERR_NETWORK",
           `${publicUrl(at)} redirects to an address that is not followed (${publicUrl(location)}).`,
@@ -139,9 +143,81 @@ export class HubConnection implements AsyncDisposable {
   }
 }
 
-/** Whether the next address would be read and changed on the way, where this one was not. */
-function isDowngrade(from: URL, to: URL): boolean {
-  return from.protocol === "https:" && to.protocol === "http:";
+function throughProxy(proxy: HubEnvironment["proxy"], settings: EnvHttpProxyAgent.Options): Dispatcher {
+  for (const [name, address] of [
+    ["HTTP_PROXY", proxy.http],
+    ["HTTPS_PROXY", proxy.https],
+  ] as const) {
+    if (address === undefined || (/^https?:\/\//i.test(address) && URL.canParse(address))) continue;
+    throw invalidProxy(name, address);
+  }
+  try {
+    return new EnvHttpProxyAgent({
+      ...settings,
+      ...(proxy.http && { httpProxy: proxy.http }),
+      ...(proxy.https && { httpsProxy: proxy.https }),
+      noProxy: proxy.none ?? "",
+    });
+  } catch {
+    // Without the cause, which may hold the password: percent signs in a name or password that encode nothing.
+    throw invalidProxy("HTTP_PROXY or HTTPS_PROXY", proxy.https ?? proxy.http!);
+  }
+}
+
+function invalidProxy(name: string, address: string): RewardModelScoreError {
+  return new RewardModelScoreError(
+    "ERR_INVALID_OPTION",
+    `${name} is "${publicUrl(address)}"; use the address of a proxy, such as http://proxy:3128, with "%" and "@" in a ` +
+      `password written as %25 and %40.`,
+    { option: name },
+  );
+}
+
+/**
+ * The address that a server says comes next, from `from`; undefined where it is none that is followed: of another kind,
+ * or one that could be read and changed on the way where `from` could not.
+ */
+export function nextAddress(address: string, from: URL): URL | undefined {
+  if (!URL.canParse(address, from.href)) return undefined;
+  const next = new URL(address, from);
+  const downgrade = from.protocol === "https:" && next.protocol === "http:";
+  return /^https?:$/.test(next.protocol) && !downgrade ? next : undefined;
+}
+
+/**
+ * The whole body of an answer that says no more than fits into `limit` bytes. Throws TransientError when it does not end
+ * within `patience` milliseconds, however slowly it goes on.
+ */
+export async function readBody(
+  { body, url }: HubResponse,
+  limit: number,
+  patience: number,
+  signal?: AbortSignal,
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  body.on("error", () => {}); // destroying a body that is under way reports its own end
+  const timer = setTimeout(() => body.destroy(new Error(`no end within ${patience / 1000} s`)), patience);
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > limit) throw tooLong(url, limit);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw RewardModelScoreError.is(error) ? error : networkFailure(error, url, signal);
+  } finally {
+    clearTimeout(timer);
+  }
+  return Buffer.concat(chunks);
+}
+
+function tooLong(url: string, limit: number): RewardModelScoreError {
+  return new RewardModelScoreError(
+    "ERR_NETWORK",
+    `${publicUrl(url)} answers with more than ${formatBytes(limit)}, which no answer of a Hub's API has. Check HF_ENDPOINT.`,
+    { url: publicUrl(url) },
+  );
 }
 
 /** What an error of the transport means: a failure that may pass, one that will not, or the caller's abort. */

@@ -1,5 +1,7 @@
 import { RewardModelScoreError } from "../errors.js";
-import type { HubConnection, HubResponse } from "./connection.js";
+import type { WriteRemedies } from "../io/disk.js";
+import { printable } from "../printable.js";
+import { readBody, type HubConnection, type HubResponse } from "./connection.js";
 import { publicUrl } from "./public-url.js";
 import { parseRetryAfter, TransientError } from "./retry.js";
 
@@ -12,7 +14,9 @@ export async function errorFromResponse(
   const { status, headers } = response;
   const { model, revision } = wanted;
   const url = publicUrl(response.url);
-  const said = connection.redact(headers["x-error-message"] ?? (await messageOf(response)));
+  const said = asOneLine(
+    connection.redact(headers["x-error-message"] ?? (await messageOf(response, connection))),
+  );
   const code = headers["x-error-code"];
   const page = `${connection.endpoint}/${model}`;
 
@@ -95,24 +99,30 @@ export function throwAfterRetries(error: unknown): never {
   throw error instanceof TransientError ? afterRetries(error) : error;
 }
 
-/** What helps when the cache's disk is full. */
-export const MORE_CACHE_SPACE =
-  'Free some ("reward-model-score cache list" shows what is cached), or choose another folder with cacheDir or HF_HUB_CACHE.';
+/** What helps when something cannot be written to the cache. */
+export const CACHE_REMEDIES: WriteRemedies = {
+  full:
+    'Free some ("reward-model-score cache list" shows what is cached), or choose another folder with cacheDir or ' +
+    "HF_HUB_CACHE.",
+  other:
+    "The cache has to be a folder that you may write to, with no file or foreign link in it: mend it, or choose " +
+    "another folder with cacheDir or HF_HUB_CACHE.",
+};
 
-const MAX_ERROR_BODY = 64 * 1024;
+const MAX_ERROR_BODY = 64 << 10;
+const MAX_MESSAGE = 300;
 
-async function messageOf(response: HubResponse): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
+async function messageOf(response: HubResponse, { patience }: HubConnection): Promise<string> {
   try {
-    for await (const chunk of response.body) {
-      chunks.push(chunk as Buffer);
-      if ((size += (chunk as Buffer).length) > MAX_ERROR_BODY) break;
-    }
-    const body: unknown = JSON.parse(Buffer.concat(chunks).toString());
-    const message = (body as { error?: unknown } | null)?.error;
-    return typeof message === "string" ? message.slice(0, 300) : "";
+    const text = (await readBody(response, MAX_ERROR_BODY, patience)).toString();
+    const message = (JSON.parse(text) as { error?: unknown } | null)?.error;
+    return typeof message === "string" ? message : "";
   } catch {
     return ""; // the status says enough
   }
+}
+
+/** A server's words inside a sentence of ours. */
+function asOneLine(text: string): string {
+  return printable(text.slice(0, MAX_MESSAGE).trim().replace(/\s+/g, " "));
 }

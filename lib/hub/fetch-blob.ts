@@ -1,9 +1,10 @@
-import { mkdir, rm, stat } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../io/make-folder.js";
 import { RewardModelScoreError } from "../errors.js";
 import type { RepositoryFile } from "./api.js";
 import type { RepositoryCache } from "./cache.js";
-import { afterRetries, MORE_CACHE_SPACE } from "./errors.js";
+import { afterRetries, CACHE_REMEDIES } from "./errors.js";
 import type { FileHash, Hasher } from "./hasher.js";
 import { writeError } from "../io/disk.js";
 import { FileLock } from "../io/file-lock.js";
@@ -53,14 +54,14 @@ export async function fetchBlob(context: BlobContext, file: RepositoryFile): Pro
         progress.add(file.path, file.size); // another process was faster
         return;
       }
-      await mkdir(cache.blobs, { recursive: true });
+      await makeFolder(cache.blobs);
       await new BlobDownload(context, file).run(blob);
     } finally {
       await lock.release();
     }
   } catch (error) {
     signal.throwIfAborted();
-    throw writeError(error, blob, MORE_CACHE_SPACE);
+    throw writeError(error, blob, CACHE_REMEDIES);
   }
 }
 

@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { RewardModelScoreError } from "../errors.js";
 import type { HashAnswer, HashRequest } from "./hash-worker.js";
 
 /** Hashes files in a thread of its own while they grow: the event loop stays free, and the end of a download is short. */
@@ -32,7 +33,7 @@ export class Hasher implements AsyncDisposable {
     const answer = request.last
       ? new Promise<string>((resolve, reject) => {
           this.#waiting.set(request.id, ({ digest, error }) =>
-            digest === undefined ? reject(error ?? new Error("no digest")) : resolve(digest),
+            digest === undefined ? reject(unreadable(request.path, error)) : resolve(digest),
           );
         })
       : undefined;
@@ -52,6 +53,12 @@ export class Hasher implements AsyncDisposable {
     });
     return worker;
   }
+}
+
+/** What comes out of another thread has lost the marks of an error of the system. */
+function unreadable(path: string, cause: Error | undefined): RewardModelScoreError {
+  const reason = cause?.message ?? "no digest";
+  return new RewardModelScoreError("ERR_IO", `${path} cannot be read: ${reason}.`, { path }, { cause });
 }
 
 /** Bytes that are hashed together, so that the two threads talk little. */

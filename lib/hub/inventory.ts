@@ -1,9 +1,11 @@
 import { lstat, readdir, readlink, rm, stat } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
+import { readError, writeError } from "../io/disk.js";
 import { exists } from "../io/exists.js";
 import { readText } from "../io/regular-file.js";
 import { RepositoryCache } from "./cache.js";
+import { CACHE_REMEDIES } from "./errors.js";
 import { Hasher } from "./hasher.js";
 import { isCommit, isModelId, isObjectId, requireModelId } from "./names.js";
 
@@ -40,7 +42,10 @@ export interface Verification {
 
 /** The models in the cache, whichever client put them there. */
 export async function listCache(cacheDir: string): Promise<CachedModel[]> {
-  const names = await readdir(cacheDir).catch(() => []);
+  const names = await readdir(cacheDir).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []; // nothing was downloaded yet
+    throw readError(error, cacheDir, "a folder");
+  });
   const models: CachedModel[] = [];
   for (const name of names.sort()) {
     const model = name.startsWith("models--") ? name.slice("models--".length).replace("--", "/") : "";
@@ -84,7 +89,7 @@ export async function verifyCache(
       result.files += 1;
       if (found?.isFile() && (await hasher.hash(path, found.size, oid)) === oid) continue;
       result.damage.push({ model, path, problem: found ? "damaged" : "missing" });
-      if (options.removeDamaged) await rm(path, { force: true });
+      if (options.removeDamaged) await remove(path);
     }
   }
   return result;
@@ -126,21 +131,28 @@ export async function removeFromCache(cacheDir: string, model: string, revision?
     throw notCached(model, cacheDir, revision);
   const others = all.filter((one) => revision !== undefined && one !== commit);
   if (others.length === 0) {
-    await rm(cache.folder, { recursive: true });
-    await rm(cache.locks, { recursive: true, force: true });
+    await remove(cache.folder);
+    await remove(cache.locks);
     return before;
   }
   // The branch first, so that it never leads to half a snapshot.
-  for (const [ref, at] of await readRefs(cache)) if (at === commit) await rm(join(cache.folder, "refs", ref));
-  await rm(cache.snapshot(commit!), { recursive: true });
+  for (const [ref, at] of await readRefs(cache))
+    if (at === commit) await remove(join(cache.folder, "refs", ref));
+  await remove(cache.snapshot(commit!));
   const used = new Set<string>();
   for (const other of others) {
     for (const { target } of await entriesBelow(cache.snapshot(other))) used.add(target);
   }
   for (const name of await readdir(cache.blobs).catch(() => [])) {
-    if (isObjectId(name) && !used.has(cache.blob(name))) await rm(cache.blob(name));
+    if (isObjectId(name) && !used.has(cache.blob(name))) await remove(cache.blob(name));
   }
   return before - (await bytesBelow(cache.folder));
+}
+
+async function remove(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch((error: unknown) => {
+    throw writeError(error, path, CACHE_REMEDIES);
+  });
 }
 
 function notCached(model: string, cacheDir: string, revision?: string): RewardModelScoreError {
@@ -174,7 +186,7 @@ async function entriesBelow(root: string): Promise<{ path: string; link: boolean
     if (entry.isDirectory()) continue;
     const absolute = join(entry.parentPath, entry.name);
     const link = entry.isSymbolicLink();
-    const target = link ? join(dirname(absolute), await readlink(absolute)) : absolute;
+    const target = link ? join(dirname(absolute), await readlink(absolute).catch(() => "")) : absolute;
     result.push({
       path: absolute
         .slice(root.length + 1)
@@ -189,6 +201,7 @@ async function entriesBelow(root: string): Promise<{ path: string; link: boolean
 
 async function bytesBelow(root: string): Promise<number> {
   let bytes = 0;
-  for (const { path } of await entriesBelow(root)) bytes += (await lstat(join(root, path))).size;
+  for (const { path } of await entriesBelow(root))
+    bytes += (await lstat(join(root, path)).catch(() => undefined))?.size ?? 0;
   return bytes;
 }

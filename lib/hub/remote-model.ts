@@ -1,4 +1,5 @@
 import { readHubEnvironment, type HubEnvironment } from "../env.js";
+import { RewardModelScoreError } from "../errors.js";
 import { requireTextSize } from "../io/regular-file.js";
 import { HubApi, type RepositoryFile } from "./api.js";
 import { HubConnection } from "./connection.js";
@@ -7,7 +8,7 @@ import { planFrom } from "./local.js";
 import { requireNames } from "./names.js";
 import type { ResolveModelOptions } from "./resolve-model.js";
 import { DEFAULT_RETRY_POLICY, retrying, type RetryPolicy } from "./retry.js";
-import { Source } from "./source.js";
+import { RangeRefused, Source } from "./source.js";
 import { findToken } from "./token.js";
 
 type RemoteModelOptions = Pick<ResolveModelOptions, "model" | "revision" | "token" | "signal">;
@@ -75,7 +76,16 @@ export class RemoteModel implements AsyncDisposable {
       await source.read(range, undefined, signal, (chunk) => void chunks.push(chunk));
       return Buffer.concat(chunks);
     };
-    return retrying(attempt, policy, signal).catch(throwAfterRetries);
+    return retrying(attempt, policy, signal).catch((error: unknown) => {
+      if (!(error instanceof RangeRefused)) return throwAfterRetries(error);
+      throw new RewardModelScoreError(
+        "ERR_NETWORK",
+        `${connection.endpoint} does not serve parts of ${path} of ${model} (${error.message}). Download the model ` +
+          `("reward-model-score download ${model}"); from the cache its parts can be read.`,
+        { url: connection.endpoint },
+        { cause: error },
+      );
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,7 +7,7 @@ import { requireText } from "../model-files/json.js";
 import { HubApi, type RepositoryFile } from "./api.js";
 import { RepositoryCache } from "./cache.js";
 import { HubConnection } from "./connection.js";
-import { MORE_CACHE_SPACE } from "./errors.js";
+import { CACHE_REMEDIES } from "./errors.js";
 import { CONNECTIONS, fetchBlob } from "./fetch-blob.js";
 import { Hasher } from "./hasher.js";
 import { findLocal, planFrom, type LocalSnapshot, type Wanted } from "./local.js";
@@ -121,7 +121,7 @@ class SnapshotDownload {
     // A content that has two names is fetched once.
     const files = [...new Map(paths.map((path) => [this.#file(path).oid, this.#file(path)])).values()];
     const missing = await this.#bytesToFetch(files);
-    if (missing > 0) await requireSpace(cache.cacheDir, missing, MORE_CACHE_SPACE);
+    if (missing > 0) await requireSpace(cache.cacheDir, missing, CACHE_REMEDIES);
     const stop = new AbortController();
     const { signal: outer } = this.options;
     const signal = outer ? AbortSignal.any([outer, stop.signal]) : stop.signal;
@@ -166,7 +166,7 @@ class SnapshotDownload {
     try {
       await cache.link(commit, files);
     } catch (error) {
-      throw writeError(error, cache.snapshot(commit), MORE_CACHE_SPACE);
+      throw writeError(error, cache.snapshot(commit), CACHE_REMEDIES);
     }
   }
 

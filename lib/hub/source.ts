@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import { networkFailure, type HubConnection, type HubResponse } from "./connection.js";
 import { errorFromResponse } from "./errors.js";
 import type { Interval } from "./partial-file.js";
+import { publicUrl } from "./public-url.js";
 import { TransientError } from "./retry.js";
 
 /** The server does not go on from the middle of this file: it has to be fetched from the start in one piece. */
@@ -87,7 +88,8 @@ export class Source {
     if (status === 200 || status === 206 || status === 416) {
       response.body.on("error", () => {});
       response.body.destroy();
-      throw new RangeRefused(`status ${status} for bytes ${range.start}-${range.end - 1} of ${size}`);
+      const what = `status ${status} for bytes ${range.start}-${range.end - 1} of ${size}`;
+      throw whole ? new TransientError(what, publicUrl(response.url)) : new RangeRefused(what);
     }
     this.#location = undefined;
     const error = await errorFromResponse(response, connection, { model, revision: commit });

@@ -4,7 +4,7 @@ export function isRelativeName(path: string): boolean {
     path.length > 0 &&
     path.length <= 1024 &&
     // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-    !/[\u0000-\u001f\u007f\\:]/.test(path) &&
+    !/[\u0000-\u001f\u007f-\u009f\\:]/.test(path) &&
     path.split("/").every((part) => part !== "" && part !== "." && part !== "..")
   );
 }

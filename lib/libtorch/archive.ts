@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { buffer } from "node:stream/consumers";
 import { crc32 } from "node:zlib";
 import { type Entry, openPromise, type ZipFile } from "yauzl";
+import { makeFolder } from "../io/make-folder.js";
 import { RewardModelScoreError } from "../errors.js";
 import { isNeeded } from "./contents.js";
 import { pythonVersion } from "./version.js";
@@ -99,7 +100,7 @@ export class LibtorchArchive {
       signal?.throwIfAborted();
       const path = join(directory, target);
       const parent = dirname(path);
-      if (!made.has(parent)) await mkdir(parent, { recursive: true });
+      if (!made.has(parent)) await makeFolder(parent);
       made.add(parent);
       try {
         await this.#write(entry, sha256, path, signal);

@@ -1,8 +1,9 @@
-import { access, lstat, mkdir, mkdtemp, readdir, rename, rm, symlink } from "node:fs/promises";
+import { access, lstat, mkdtemp, readdir, rename, rm, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { lock } from "proper-lockfile";
 import { readEnvironment } from "../env.js";
+import { makeFolder } from "../io/make-folder.js";
 import { RewardModelScoreError } from "../errors.js";
 import { requireSpace, writeError } from "../io/disk.js";
 import { formatBytes } from "../io/format.js";
@@ -66,9 +67,7 @@ export async function setup(options: SetupOptions = {}): Promise<Libtorch | unde
     return undefined;
   }
 
-  await mkdir(cache, { recursive: true }).catch((error: unknown) =>
-    Promise.reject(writeError(error, cache) as Error),
-  );
+  await makeFolder(cache).catch((error: unknown) => Promise.reject(writeError(error, cache) as Error));
   const release = await acquireLock(cache, options);
   try {
     // Whoever held the lock before may have done the work.
@@ -256,7 +255,7 @@ async function link(
   log?.(`${dryRun ? "Would link" : "Linking"} ${root} to ${found.root}`);
   if (dryRun) return undefined;
   try {
-    await mkdir(cache, { recursive: true });
+    await makeFolder(cache);
     const isLink = await lstat(root).then(
       (stats) => stats.isSymbolicLink(),
       () => false,

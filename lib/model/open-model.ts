@@ -1,4 +1,3 @@
-import { stat } from "node:fs/promises";
 import type { Architecture } from "../architectures/architecture.js";
 import type { PlaceableProgram } from "../device-map/assignment.js";
 import { placeModel, type PlacedModel } from "../device-map/place-model.js";
@@ -21,14 +20,13 @@ import { openCheckpoint, openProgram, placeableProgram, type ProgramSource } fro
 
 /**
  * News of `load`: bytes that were downloaded, then, once, the checkpoint's tensors that no program reads if there are
- * any, then what is doubtful about the options or about where the model goes, then the share of the weights that is in
- * place (0 to 1), also in bytes of their files.
+ * any, then what is doubtful about where the model goes, then the share of the weights that is in place (0 to 1).
  */
 export type LoadProgress =
   | ({ phase: "download" } & DownloadProgress)
   | { phase: "unused"; tensors: readonly string[] }
   | { phase: "warning"; message: string }
-  | { phase: "weights"; fraction: number; loaded: number; total: number };
+  | { phase: "weights"; fraction: number };
 
 export interface OpenOptions {
   signal: AbortSignal | undefined;
@@ -54,19 +52,13 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
     signal?.throwIfAborted();
     const unused = source?.architecture.unusedTensors ?? [];
     if (unused.length > 0) onProgress?.({ phase: "unused", tensors: unused });
-    if (options.maxLength !== null && !options.truncation) {
-      const message = `maxLength (${options.maxLength}) has no effect without truncation. Set truncation: true, or leave maxLength out.`;
-      onProgress?.({ phase: "warning", message });
-    }
     const program = source
       ? placeableProgram(source, options.torchDtype)
       : await placeableArchive(files.archive!);
     placed = await place(binding, program, options, signal);
     const { assignment, release } = placed;
-    for (const message of assignment.warnings) onProgress?.({ phase: "warning", message });
-    const total = await sizeOf(source && files.weights.length > 0 ? files.weights : [files.archive!]);
-    const report = (fraction: number) =>
-      onProgress?.({ phase: "weights", fraction, loaded: Math.round(fraction * total), total });
+    for (const message of assignment.warnings) warn(message, onProgress);
+    const report = (fraction: number) => onProgress?.({ phase: "weights", fraction });
     const idsOf = source && (await poolingIds(source.architecture, tokenizer));
     const model = source
       ? await openProgram(binding, source, assignment, options, idsOf!, report)
@@ -78,11 +70,6 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
   } finally {
     source?.checkpoint.close();
   }
-}
-
-async function sizeOf(files: readonly string[]): Promise<number> {
-  const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
-  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 async function ready(
@@ -113,6 +100,12 @@ function place(
   const { localRank, cudaVisibleDevices } = readDeviceEnvironment();
   const surroundings = { devices: () => listDevices(binding), cudaVisibleDevices };
   return placeModel(readPlacement(options, localRank), program, options, surroundings, signal);
+}
+
+/** A warning that nobody listens for is shown by Node.js on standard error. */
+function warn(message: string, onProgress: OpenOptions["onProgress"]): void {
+  if (onProgress) onProgress({ phase: "warning", message });
+  else process.emitWarning(message, "RewardModelScoreWarning");
 }
 
 /** The built-in program for the model's weights or of its exported archive; undefined for an archive of another origin. */

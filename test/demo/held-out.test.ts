@@ -67,3 +67,13 @@ it("the built-in program and the archive agree", async () => {
   const [program, archive] = [await score(folder), await score(`${folder}model.pt`)];
   for (const [index, value] of program.entries()) expect(value).toBeCloseTo(archive[index]!, 4);
 });
+
+it("has a tokenizer in names that transformers 4 knows too, distilabel's among its users", () => {
+  const config = JSON.parse(readFileSync(`${folder}tokenizer_config.json`, "utf8")) as Record<
+    string,
+    unknown
+  >;
+  expect(config.tokenizer_class).toBe("PreTrainedTokenizerFast");
+  expect(config.additional_special_tokens).toEqual(["<|system|>", "<|user|>", "<|assistant|>"]);
+  expect(config).not.toHaveProperty("extra_special_tokens");
+});

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createProgram } from "#lib/cli/program.js";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import { MAIN } from "../cli/run-cli.js";
+import { pythonWith } from "../scripts/python.js";
 import { type Block, blocksOf, indentedCommands } from "./blocks.js";
 
 let directory: string;
@@ -103,7 +104,7 @@ function run(name: string, code: string): void {
 }
 
 describe("Python", () => {
-  const python = ["python3", "python"].find((command) => spawnSync(command, ["-c", ""]).status === 0);
+  const python = pythonWith();
 
   it.runIf(python).each(named(blocksOf("python")))("compiles: %s", (_at, { code }) => {
     const { status, stderr } = spawnSync(

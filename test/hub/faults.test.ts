@@ -62,6 +62,7 @@ const staying: [string, Fault[], string][] = [
   ],
   ["a storage host that refuses", [{ on: "cdn", status: 403, times: 99 }], "ERR_NETWORK"],
   ["an answer that makes no sense", [{ on: "info", status: 418 }], "ERR_NETWORK"],
+  ["a range that nobody asked for", [{ on: "resolve", status: 416, times: 99 }], "ERR_NETWORK"],
   [
     "a redirect loop",
     [{ on: "resolve", redirect: "/owner/model/resolve/main/config.json", times: 999 }],

@@ -123,6 +123,7 @@ describe("names from the server", () => {
     "folder//escaped",
     "./escaped",
     "esc\0aped",
+    "esc\u009baped",
     "",
   ])("cannot leave the cache folder: %j", async (path) => {
     const { hub, home, repository, load } = await setUp();

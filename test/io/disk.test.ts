@@ -11,11 +11,14 @@ it("tells a full disk from other failures of the file system", () => {
     details: { path: "/cache/x" },
     message: expect.stringContaining("Free some.") as string,
   });
-  expect(writeError(failed("ENOSPC"), "/cache/x", "Buy one.")).toMatchObject({
+  expect(writeError(failed("ENOSPC"), "/cache/x", { full: "Buy one.", other: "Ask." })).toMatchObject({
     message: expect.stringContaining("Buy one.") as string,
   });
   expect(writeError(failed("EDQUOT"), "/cache/x")).toMatchObject({ code: "ERR_DISK_FULL" });
-  expect(writeError(failed("EACCES"), "/cache/x")).toMatchObject({ code: "ERR_IO" });
+  expect(writeError(failed("EACCES"), "/cache/x", { full: "Buy one.", other: "Ask." })).toMatchObject({
+    code: "ERR_IO",
+    message: expect.stringMatching(/EACCES\. Ask\.$/) as string,
+  });
   const bug = new TypeError("ours");
   expect(writeError(bug, "/cache/x")).toBe(bug);
 });
@@ -25,7 +28,7 @@ it("makes the folder and says how much is needed and free, and what to do", asyn
   const inner = join(folder, "not", "there");
   await requireSpace(inner, 1);
   expect((await stat(inner)).isDirectory()).toBe(true);
-  await expect(requireSpace(inner, 2 ** 60, "Buy one.")).rejects.toMatchObject({
+  await expect(requireSpace(inner, 2 ** 60, { full: "Buy one.", other: "Ask." })).rejects.toMatchObject({
     code: "ERR_DISK_FULL",
     details: { path: inner, needed: 2 ** 60, available: expect.any(Number) as number },
     message: expect.stringMatching(/ free, but .* are needed\. Buy one\./) as string,

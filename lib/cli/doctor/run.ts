@@ -1,11 +1,12 @@
 import { formatBytes } from "../../io/format.js";
 import type { DoctorFlags } from "../commands/doctor.js";
+import { printable } from "../../printable.js";
 import { packageVersion } from "../../version.js";
 import { type DoctorReport, inspect } from "./inspect.js";
 
 export async function runDoctor({ json, libtorch }: DoctorFlags): Promise<void> {
   const report = await inspect(packageVersion(), libtorch);
-  process.stdout.write(`${json ? JSON.stringify(report, null, 2) : describe(report)}\n`);
+  process.stdout.write(`${json ? JSON.stringify(report, null, 2) : printable(describe(report))}\n`);
   if (!report.ok) process.exitCode = 1;
 }
 
