@@ -22,6 +22,8 @@ export interface Architecture {
   finalTokenId?: number;
   /** Tensors of the checkpoint that nothing reads. */
   unusedTensors: readonly string[];
+  /** What the config or the checkpoint says of the score and the program does not apply. */
+  warnings: readonly string[];
   /** Rows of different classes rotate the same token differently and may not share a prefix. */
   ropeClass: (rowLength: number) => number;
 }

@@ -1,5 +1,6 @@
 import { RewardModelScoreError } from "../errors.js";
 import type { Dtype, TensorInfo, WeightPart, WeightSpec } from "../native/binding.js";
+import { isOfAdapter, moduleName } from "./module-names.js";
 
 const DTYPES: Record<string, Dtype> = { F64: "float32", F32: "float32", F16: "float16", BF16: "bfloat16" };
 
@@ -13,17 +14,30 @@ export interface LinearPart {
   rows: number;
 }
 
-/** The tensors of a checkpoint: recipes check name and shape here, and what no recipe asked for is unused. */
+/**
+ * The tensors of a checkpoint by the names that the model's own class gives them: recipes check name and shape here, and
+ * what no recipe asked for is unused.
+ */
 export class CheckpointTensors {
   private readonly byName: Map<string, TensorInfo>;
   private readonly used = new Set<string>();
 
-  /** @param files the checkpoint's paths, for messages */
+  /**
+   * @param files the checkpoint's paths, for messages
+   * @throws ERR_WEIGHTS for two tensors of one name, ERR_NOT_SUPPORTED for those of an adapter
+   */
   constructor(
     tensors: readonly TensorInfo[],
     private readonly files: readonly string[],
   ) {
-    this.byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+    this.byName = new Map();
+    for (const tensor of tensors) {
+      if (isOfAdapter(tensor.name)) throw unmerged(tensor.name);
+      const name = moduleName(tensor.name);
+      const twin = this.byName.get(name);
+      if (twin) throw ambiguous(name, twin, tensor);
+      this.byName.set(name, tensor);
+    }
   }
 
   has(name: string): boolean {
@@ -63,7 +77,7 @@ export class CheckpointTensors {
       );
     }
     this.used.add(name);
-    return { tensor: name };
+    return { tensor: tensor.name };
   }
 
   /** A table whose rows are looked up. */
@@ -85,7 +99,27 @@ export class CheckpointTensors {
     return spec;
   }
 
+  /** As the checkpoint calls them. */
   unused(): string[] {
-    return this.names().filter((name) => !this.used.has(name) && !RECOMPUTED.test(name));
+    const names = this.names().filter((name) => !this.used.has(name) && !RECOMPUTED.test(name));
+    return names.map((name) => this.find(name).name);
   }
+}
+
+function ambiguous(name: string, { name: one }: TensorInfo, { name: other }: TensorInfo) {
+  return new RewardModelScoreError(
+    "ERR_WEIGHTS",
+    `The checkpoint has "${name}" twice, as "${one}" and as "${other}": which of them the model is made of is unknown. ` +
+      "Save the model once, without what a trainer wrapped around it.",
+    { tensor: other },
+  );
+}
+
+function unmerged(name: string) {
+  return new RewardModelScoreError(
+    "ERR_NOT_SUPPORTED",
+    `Tensor "${name}" belongs to an adapter that was saved with its base and not merged into it. Merge it in Python ` +
+      "(merge_and_unload() of the PEFT model) and save the model again.",
+    { feature: "adapters" },
+  );
 }

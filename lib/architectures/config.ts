@@ -35,7 +35,6 @@ const configSchema = v.looseObject({
   model_type: v.nullish(v.string()),
   dtype: v.nullish(v.string()),
   torch_dtype: v.nullish(v.string()),
-  quantization_config: v.nullish(v.looseObject({})),
   pad_token_id: id,
   id2label: v.nullish(v.record(v.string(), v.string())),
 
@@ -79,30 +78,56 @@ const configSchema = v.looseObject({
   gating_temperature: v.nullish(positive),
   do_normalize: v.nullish(v.boolean()),
   normalizer_type: v.nullish(v.string()),
-  mean: v.nullish(v.array(finite)),
-  var: v.nullish(v.array(v.pipe(finite, v.minValue(0)))),
+  // Names that mean one thing to one trainer and another to the next: whoever reads them checks them.
+  mean: v.optional(v.unknown()),
+  var: v.optional(v.unknown()),
+  std: v.optional(v.unknown()),
 });
 export type ModelConfig = v.InferOutput<typeof configSchema>;
 
 /** Checks config.json; a multimodal config gives its text model's part, with the outer one's architectures. */
 export function parseConfig(json: unknown): ModelConfig {
-  if (typeof json !== "object" || json === null) throw configError("it is not a JSON object.");
-  const outer = json as Record<string, unknown>;
-  const inner =
-    typeof outer.text_config === "object" && outer.text_config !== null ? outer.text_config : outer;
-  const merged = { ...inner, architectures: outer.architectures, id2label: outer.id2label };
-  const config = parse(configSchema, merged, "");
-  if (config.quantization_config) {
+  if (!isObject(json)) throw configError("it is not a JSON object.");
+  const inner = isObject(json.text_config) ? json.text_config : json;
+  const method = quantizationMethod([json.quantization_config, inner.quantization_config]);
+  if (method !== undefined) {
     throw unsupported(
       "quantization",
-      "the weights are quantized (quantization_config); use a checkpoint in float32, bfloat16 or float16.",
+      `the weights are quantized (quantization_config, ${method}); use a checkpoint in float32, bfloat16 or float16.`,
     );
   }
-  return config;
+  const merged = { ...inner, architectures: json.architectures, id2label: json.id2label };
+  return parse(configSchema, merged, "");
+}
+
+/**
+ * How the weights are quantized: by the first config that says anything, as transformers has it. Configs that were left
+ * behind when float weights were made of quantized ones say nothing: those of GGUF files, whose weights are in such a
+ * file or are not quantized, and those of bitsandbytes without a number of bits.
+ */
+function quantizationMethod(configs: readonly unknown[]): string | undefined {
+  const config = configs.find((each) => each && !(isObject(each) && Object.keys(each).length === 0));
+  if (config === undefined) return undefined;
+  if (!isObject(config)) return "of an unknown kind";
+  const { quant_method: method, load_in_4bit: in4Bit, load_in_8bit: in8Bit } = config;
+  if (in4Bit || in8Bit) return `bitsandbytes in ${in4Bit ? 4 : 8} bits`;
+  if (method === "gguf" || method === "bitsandbytes") return undefined;
+  return typeof method === "string" ? method : "of an unknown kind";
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export function parseRope(json: unknown, path: string): RopeConfig {
   return parse(ropeSchema, json, `${path}.`);
+}
+
+/** One number or a list of them, at least `minimum` each; undefined where the config has none. */
+export function parseNumbers(json: unknown, path: string, minimum = -Infinity): number[] | undefined {
+  const number = v.pipe(finite, v.minValue(minimum));
+  const parsed = parse(v.nullish(v.union([number, v.array(number)])), json, path);
+  return typeof parsed === "number" ? [parsed] : (parsed ?? undefined);
 }
 
 /** The dtype that config.json names: "dtype", in older files "torch_dtype". */

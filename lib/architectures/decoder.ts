@@ -1,3 +1,4 @@
+import { RewardModelScoreError } from "../errors.js";
 import type { Attribute, StageSpec, WeightSpec } from "../native/binding.js";
 import type { CheckpointTensors } from "./checkpoint-tensors.js";
 import { configError, unsupported } from "./config-error.js";
@@ -43,6 +44,8 @@ export interface Trunk {
 export interface Family extends DecoderDefaults {
   /** Of the architectures: "Llama" in LlamaForSequenceClassification. */
   classNames: readonly string[];
+  /** Of config.model_type, in the order of the class names: "llama". */
+  modelTypes: readonly string[];
   /** File in native/programs that holds the class DecoderLayer. */
   program: string;
   embedding?: { name: string; scaled?: boolean };
@@ -70,7 +73,8 @@ export function buildTrunk(config: ModelConfig, tensors: CheckpointTensors, fami
   const embedding = family.embedding?.name ?? "embed_tokens";
   const decoder = readDecoder(config, tensors, family, trunkPrefix(tensors, embedding));
   const { prefix, hidden, layers, eps } = decoder;
-  const table = tensors.find(`${prefix}${embedding}.weight`);
+  const tableName = `${prefix}${embedding}.weight`;
+  const table = tensors.find(tableName);
   if (table.shape[0] !== config.vocab_size || table.shape[1] !== hidden) {
     throw configError(
       `vocab_size ${config.vocab_size} and hidden_size ${hidden} contradict the embedding's shape [${table.shape.join(", ")}].`,
@@ -83,7 +87,7 @@ export function buildTrunk(config: ModelConfig, tensors: CheckpointTensors, fami
       name: `${prefix}${embedding}`,
       source: stageSource("decoder", "Embedding"),
       attributes: { scale: { float: family.embedding?.scaled ? Math.sqrt(hidden) : 1 } },
-      weights: { weight: tensors.table(table.name, table.shape) },
+      weights: { weight: tensors.table(tableName, table.shape) },
     },
     ...Object.entries(ropes).map(([suffix, rope]) => ropeStage(`${prefix}rotary_emb${suffix}`, rope, suffix)),
   ];
@@ -104,14 +108,21 @@ export function buildTrunk(config: ModelConfig, tensors: CheckpointTensors, fami
     attributes: norm,
     weights: { weight: tensors.dense(`${prefix}norm.weight`, [hidden], "float32") },
   });
-  return { stages, embedding: table.name, hidden, ropes: Object.values(ropes) };
+  return { stages, embedding: tableName, hidden, ropes: Object.values(ropes) };
 }
 
-/** Where the trunk hangs: "model." mostly, "transformer." or "language_model.model." in wrappers. */
+/** Where the trunk hangs: "model." mostly, "transformer." or "language_model.model." in wrappers, "" if saved alone. */
 function trunkPrefix(tensors: CheckpointTensors, embedding: string): string {
   const suffix = `${embedding}.weight`;
-  const found = tensors.names().find((name) => name === suffix || name.endsWith(`.${suffix}`));
-  return found === undefined ? "model." : found.slice(0, -suffix.length);
+  const found = tensors.names().filter((name) => name === suffix || name.endsWith(`.${suffix}`));
+  const prefixes = found.map((name) => name.slice(0, -suffix.length));
+  if (prefixes.length === 0 || prefixes.includes("model.")) return "model.";
+  if (prefixes.length === 1) return prefixes[0]!;
+  throw new RewardModelScoreError(
+    "ERR_WEIGHTS",
+    `The checkpoint has several models: ${found.join(", ")}. Save the reward model alone.`,
+    { tensor: found[0]! },
+  );
 }
 
 function readDecoder(

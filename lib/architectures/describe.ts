@@ -1,4 +1,3 @@
-import { RewardModelScoreError } from "../errors.js";
 import type { Dtype, TensorInfo } from "../native/binding.js";
 import type { Architecture } from "./architecture.js";
 import { CheckpointTensors } from "./checkpoint-tensors.js";
@@ -6,8 +5,10 @@ import { configError } from "./config-error.js";
 import { configDtype, parseConfig, type ModelConfig } from "./config.js";
 import { buildTrunk, type Family } from "./decoder.js";
 import { families } from "./families/index.js";
-import { findValueHead } from "./heads.js";
-import { attributeNames, registry, type Registration } from "./registry.js";
+import { findClass } from "./find-class.js";
+import { SCORE } from "./heads.js";
+import { attributeNames, type Registration } from "./registry.js";
+import { moduleName } from "./module-names.js";
 import { ropeClass } from "./rope.js";
 import { referenceOps } from "./sources.js";
 
@@ -28,7 +29,7 @@ export interface CheckpointDescription {
  */
 export function describeArchitecture(checkpoint: CheckpointDescription): Architecture {
   const tensors = new CheckpointTensors(checkpoint.tensors, checkpoint.files ?? []);
-  const { name, registration } = findRegistration(checkpoint.config, tensors);
+  const { name, registration } = findClass(checkpoint.config, tensors);
   const config = parseConfig(checkpoint.config);
   const family: Family = families[registration.family];
   const trunk = buildTrunk(config, tensors, family);
@@ -36,6 +37,7 @@ export function describeArchitecture(checkpoint: CheckpointDescription): Archite
   const names = head.attributes === undefined ? undefined : attributeNames(registration, head.attributes);
   const labelNames = readLabelNames(config, head.labels);
   const finalTokenId = readFinalToken(config, registration);
+  const unusedTensors = tensors.unused();
   return {
     name,
     family: registration.family,
@@ -47,35 +49,10 @@ export function describeArchitecture(checkpoint: CheckpointDescription): Archite
     ...(labelNames && { labelNames }),
     ...(names && { attributeNames: names }),
     ...(finalTokenId !== undefined && { finalTokenId }),
-    unusedTensors: tensors.unused(),
+    unusedTensors,
+    warnings: notApplied(config, unusedTensors),
     ropeClass: (rowLength) => ropeClass(trunk.ropes, rowLength),
   };
-}
-
-/** Names of architectures that have a built-in program. */
-export function supportedArchitectures(): string[] {
-  return [...registry].filter(([, entry]) => !entry.needsValueHead).map(([name]) => name);
-}
-
-function findRegistration(json: unknown, tensors: CheckpointTensors) {
-  const listed = (json as { architectures?: unknown } | null)?.architectures;
-  const names = Array.isArray(listed) ? listed.filter((name) => typeof name === "string") : [];
-  for (const name of names) {
-    const registration = registry.get(name);
-    if (registration && (!registration.needsValueHead || findValueHead(tensors)))
-      return { name, registration };
-  }
-  const architecture = names.join(", ") || "none named in config.json";
-  const supported = supportedArchitectures();
-  const reason = names.some((name) => registry.has(name))
-    ? `${architecture} is a language model, and the checkpoint has no value head beside it.`
-    : `There is no built-in program for the architecture ${architecture}.`;
-  throw new RewardModelScoreError(
-    "ERR_UNSUPPORTED_ARCHITECTURE",
-    `${reason} Export the model with scripts/export_torchscript.py and pass the model.pt. ` +
-      `Built in are: ${supported.join(", ")}.`,
-    { architecture, supported },
-  );
 }
 
 function storedDtype(tensors: CheckpointTensors, embedding: string): Dtype {
@@ -96,6 +73,22 @@ function readFinalToken(config: ModelConfig, { finalToken }: Registration): numb
   if (config.reward_token_id == null)
     throw configError(`"reward_token_id" is missing; rows have to end with it.`);
   return config.reward_token_id;
+}
+
+/** What a trainer left for the score and transformers, by which scores are made here, does not apply. */
+function notApplied({ mean, std }: ModelConfig, unused: readonly string[]): string[] {
+  const warnings: string[] = [];
+  const bias = unused.find((name) => moduleName(name) === `${SCORE}.bias`);
+  if (bias !== undefined) {
+    warnings.push(`The checkpoint's ${bias} is not added: the classifier of transformers has no bias.`);
+  }
+  if (typeof mean === "number" && typeof std === "number") {
+    warnings.push(
+      `config.json has the mean ${mean} and the deviation ${std} of the rewards in training (OpenRLHF's normalize_reward). ` +
+        "Scores are raw, as transformers has them: (score - mean) / std is the normalised one.",
+    );
+  }
+  return warnings;
 }
 
 /** An absent key has the family's default; null means that there is none. */

@@ -2,7 +2,7 @@ import { RewardModelScoreError } from "../errors.js";
 import type { Attribute, StageSpec, WeightSpec } from "../native/binding.js";
 import type { CheckpointTensors } from "./checkpoint-tensors.js";
 import { configError, unsupported } from "./config-error.js";
-import type { ModelConfig } from "./config.js";
+import { parseNumbers, type ModelConfig } from "./config.js";
 import { stageSource } from "./sources.js";
 
 /** A head bound to a checkpoint: the last stage of the program. */
@@ -15,9 +15,12 @@ export interface Head {
 
 export type HeadBuilder = (tensors: CheckpointTensors, hidden: number, config: ModelConfig) => Head;
 
+/** The head of transformers' own classifiers: one linear without a bias. */
+export const SCORE = "score";
+
 /** Modules that hold a value head, in the order in which a checkpoint is searched for them. */
 const VALUE_HEADS = [
-  "score",
+  SCORE,
   "v_head.summary",
   "v_head",
   "regression_head",
@@ -26,16 +29,42 @@ const VALUE_HEADS = [
   "value_head",
 ];
 
-/** Name of the checkpoint's value head, if it has one. */
-export function findValueHead(tensors: CheckpointTensors): string | undefined {
-  return VALUE_HEADS.find((name) => tensors.has(`${name}.weight`) || tensors.has(`${name}.0.weight`));
+/**
+ * Name of the checkpoint's value head, if it has one.
+ *
+ * @param own what the config calls it: OpenRLHF's value_head_prefix
+ */
+export function findValueHead(tensors: CheckpointTensors, own: unknown): string | undefined {
+  const names = typeof own === "string" ? [...VALUE_HEADS, own] : VALUE_HEADS;
+  return names.find((name) => tensors.has(`${name}.weight`) || tensors.has(`${name}.0.weight`));
 }
+
+/** A head under a prefix that is not known is there all the same, and is named. Those of layers are no heads. */
+export function hintOfPrefix(tensors: CheckpointTensors): string | undefined {
+  const isHead = (name: string) =>
+    VALUE_HEADS.some((head) => name.endsWith(`.${head}.weight`)) && !/\.\d+\./.test(name);
+  const found = tensors.names().find(isHead);
+  return (
+    found &&
+    `It has "${found}": save the model under the names that its own class gives its tensors, without a prefix.`
+  );
+}
+
+/** What AutoModelForSequenceClassification reads: its class has no bias, whatever the checkpoint has. */
+export const scoreHead: HeadBuilder = (tensors, hidden) => {
+  const rows = tensors.find(`${SCORE}.weight`).shape[0] ?? 0;
+  const layer = fixedLinear(tensors, SCORE, rows, hidden, false);
+  return {
+    stage: headStage(SCORE, "Score", { output: { string: "logits" } }, { layers: [layer] }),
+    labels: rows,
+  };
+};
 
 /** One linear, or several with ReLU between: the number of labels is what the last one returns. */
 export function valueHead(output: "logits" | "sigmoid" | "second_probability" = "logits"): HeadBuilder {
-  return (tensors, hidden) => {
-    const name = findValueHead(tensors);
-    if (name === undefined) throw missingHead(VALUE_HEADS.map((head) => `${head}.weight`));
+  return (tensors, hidden, config) => {
+    const name = findValueHead(tensors, config.value_head_prefix);
+    if (name === undefined) throw missingHead(tensors, VALUE_HEADS);
     const { layers, width } = linears(tensors, name, hidden);
     if (output === "second_probability" && width !== 2) {
       throw configError(`a process reward model has 2 labels; "${name}" returns ${width}.`);
@@ -53,7 +82,7 @@ export const normalizedHead: HeadBuilder = (tensors, hidden, config) => {
   if (type !== "affine" && type !== "scale") throw unsupported("normalizer_type", `normalizer "${type}".`);
   const { labels } = plain;
   const statistic = (name: "mean" | "var") => {
-    const fixed = config[name];
+    const fixed = parseNumbers(config[name], name, name === "var" ? 0 : undefined);
     if (!fixed) return { weight: tensors.dense(`normalizer.${name}`, [labels], "float32"), fixed: [] };
     if (fixed.length !== labels) throw configError(`"${name}" needs ${labels} numbers.`);
     return { weight: null, fixed };
@@ -197,7 +226,7 @@ function linears(tensors: CheckpointTensors, module: string, hidden: number) {
     layers.push(fixedLinear(tensors, name, rows, width));
     width = rows;
   }
-  if (layers.length === 0) throw missingHead([`${module}.weight`]);
+  if (layers.length === 0) throw missingHead(tensors, [module]);
   if (norms.length > 0 && norms.length !== 4 * (layers.length - 1)) {
     throw configError(`"${module}" has ${norms.length / 4} BatchNorms between ${layers.length} linears.`);
   }
@@ -205,8 +234,13 @@ function linears(tensors: CheckpointTensors, module: string, hidden: number) {
 }
 
 /** A linear of a head: float32 whatever the trunk's dtype. */
-function fixedLinear(tensors: CheckpointTensors, module: string, rows: number, columns: number): WeightSpec {
-  const bias = tensors.has(`${module}.bias`);
+function fixedLinear(
+  tensors: CheckpointTensors,
+  module: string,
+  rows: number,
+  columns: number,
+  bias = tensors.has(`${module}.bias`),
+): WeightSpec {
   return { ...tensors.linear([{ module, rows }], columns, bias), dtype: "float32" };
 }
 
@@ -219,10 +253,15 @@ function headStage(
   return { name, source: stageSource("heads", className), attributes, weights };
 }
 
-function missingHead(names: readonly string[]): RewardModelScoreError<"ERR_WEIGHTS"> {
+function missingHead(
+  tensors: CheckpointTensors,
+  heads: readonly string[],
+): RewardModelScoreError<"ERR_WEIGHTS"> {
+  const names = heads.map((head) => `${head}.weight`);
+  const hint = hintOfPrefix(tensors) ?? "Is it a language model, or is a shard missing?";
   return new RewardModelScoreError(
     "ERR_WEIGHTS",
-    `The checkpoint has no head: none of the tensors ${names.join(", ")}. Is it a language model, or is a shard missing?`,
+    `The checkpoint has no head: none of the tensors ${names.join(", ")}. ${hint}`,
     { tensor: names[0]! },
   );
 }

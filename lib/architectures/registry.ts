@@ -1,15 +1,13 @@
-import { families, type FamilyName } from "./families/index.js";
-import { armoHead, normalizedHead, urmHead, valueHead, type HeadBuilder } from "./heads.js";
+import type { FamilyName } from "./families/index.js";
+import { armoHead, normalizedHead, scoreHead, urmHead, valueHead, type HeadBuilder } from "./heads.js";
 import type { PoolingRule } from "./pooling.js";
 
-/** One entry of config.architectures: a trunk, a head, and which tokens the head reads. */
+/** A trunk, a head, and which tokens the head reads. */
 export interface Registration {
   family: FamilyName;
   head: HeadBuilder;
   pooling: PoolingRule;
   attributeNames?: readonly string[];
-  /** A language model counts as a reward model only with a value head beside it. */
-  needsValueHead?: boolean;
   /** The id that rows have to end with; "reward_token_id" stands in the config. */
   finalToken?: number | "reward_token_id";
 }
@@ -94,18 +92,21 @@ const custom: Record<string, Registration> = {
 // Athene's config.json names the class so.
 custom.CustomAutoModelForSequenceClassification = custom.AtheneForSequenceClassification!;
 
-const standard = (Object.keys(families) as FamilyName[]).flatMap((family): [string, Registration][] => {
-  const { classNames } = families[family];
-  return classNames.flatMap((className): [string, Registration][] => [
-    [`${className}ForSequenceClassification`, { family, head: valueHead(), pooling: { rule: "hf" } }],
-    [
-      `${className}ForCausalLM`,
-      { family, head: valueHead(), pooling: { rule: "last" }, needsValueHead: true },
-    ],
-  ]);
-});
+/** Classes that compute a score in a way of their own, by their names in config.architectures. */
+export const customClasses: ReadonlyMap<string, Registration> = new Map(Object.entries(custom));
 
-export const registry: ReadonlyMap<string, Registration> = new Map([...standard, ...Object.entries(custom)]);
+/**
+ * What AutoModelForSequenceClassification makes of a checkpoint whose score it knows, whatever classes the config lists:
+ * the classifier of config.model_type.
+ */
+export function classifier(family: FamilyName): Registration {
+  return { family, head: scoreHead, pooling: { rule: "hf" } };
+}
+
+/** A head that only its trainer knows, on a trunk that was saved as a classifier or as anything else. */
+export function trainedHead(family: FamilyName, isClassifier: boolean): Registration {
+  return { family, head: valueHead(), pooling: { rule: isClassifier ? "hf" : "last" } };
+}
 
 export function attributeNames(registration: Registration, width: number): readonly string[] | undefined {
   return [registration.attributeNames, HELPSTEER_ATTRIBUTES].find((names) => names?.length === width);

@@ -1,3 +1,4 @@
+import { moduleName } from "../architectures/module-names.js";
 import type { Dtype, StageSpec, TensorInfo, WeightSpec } from "../native/binding.js";
 import type { ModuleNode } from "./module-tree.js";
 
@@ -52,7 +53,7 @@ export function stageTensors(stage: StageSpec): string[] {
 
 /** The name of a tensor in transformers' model: the experts of a layer, apart on the Hub, are one tensor there. */
 export function modulePath(tensor: string): string {
-  return tensor
+  return moduleName(tensor)
     .replace(".block_sparse_moe.", ".mlp.")
     .replace(/\.experts\.\d+\.w[13]\.weight$/, ".experts.gate_up_proj")
     .replace(/\.experts\.\d+\.w2\.weight$/, ".experts.down_proj");

@@ -20,7 +20,7 @@ import { openCheckpoint, openProgram, placeableProgram, type ProgramSource } fro
 
 /**
  * News of `load`: bytes that were downloaded, then, once, the checkpoint's tensors that no program reads if there are
- * any, then what is doubtful about where the model goes, then the share of the weights that is in place (0 to 1).
+ * any, then what is doubtful about its score and where it goes, then the share of the weights that is in place (0 to 1).
  */
 export type LoadProgress =
   | ({ phase: "download" } & DownloadProgress)
@@ -52,6 +52,7 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
     signal?.throwIfAborted();
     const unused = source?.architecture.unusedTensors ?? [];
     if (unused.length > 0) onProgress?.({ phase: "unused", tensors: unused });
+    for (const message of source?.architecture.warnings ?? []) warn(message, onProgress);
     const program = source
       ? placeableProgram(source, options.torchDtype)
       : await placeableArchive(files.archive!);

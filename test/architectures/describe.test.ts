@@ -1,5 +1,7 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { describeArchitecture, supportedArchitectures } from "#lib/architectures/describe.js";
+import { describeArchitecture } from "#lib/architectures/describe.js";
+import { supportedArchitectures } from "#lib/architectures/find-class.js";
 import { RewardModelScoreError } from "#lib/errors.js";
 import type { ErrorCode } from "#lib/errors.js";
 import { fixtureNames, readFixture, tensorInfos, type ArchitectureFixture } from "../parity/fixtures.js";
@@ -116,6 +118,50 @@ describe("describeArchitecture", () => {
     expect(unusedTensors).toEqual(others);
   });
 
+  it.each([
+    [{ mean: -1.25, std: 2.5 }, [/mean -1\.25.*2\.5.*raw/]],
+    [{ mean: null, std: null }, []],
+    [{ mean: [0.5], std: [0.5], var: "none" }, []],
+  ])("says that OpenRLHF's statistics of the rewards are not applied: %j", (changes, messages) => {
+    const { warnings } = describeWith("llama-grouped", { architectures: ["RewardModel"], ...changes });
+    expect(warnings).toEqual(messages.map((message) => expect.stringMatching(message) as string));
+  });
+
+  it("says that a bias is not added which the classifier of transformers has not", () => {
+    const fixture = readFixture("llama-grouped");
+    const bias = { name: "module.score.bias", shape: [1], dtype: "F32", file: 0 };
+    const tensors = [...tensorInfos(fixture), bias];
+    const { warnings, unusedTensors, spec } = describeArchitecture({ config: fixture.config, tensors });
+    expect(warnings).toEqual([expect.stringMatching(/module\.score\.bias is not added/)]);
+    expect(unusedTensors).toEqual([bias.name]);
+    expect(JSON.stringify(spec.stages.at(-1))).not.toContain("score.bias");
+    expect(describeWith("inf-orm", {}).warnings).toEqual([]);
+  });
+
+  it("takes a head by the name that OpenRLHF's config gives it", () => {
+    const fixture = readFixture("llama-grouped");
+    const tensors = tensorInfos(fixture).map((tensor) => ({
+      ...tensor,
+      name: tensor.name.replace(/^score\./, "my_head."),
+    }));
+    const config = { ...fixture.config, architectures: ["RewardModel"] };
+    const described = describeArchitecture({ config: { ...config, value_head_prefix: "my_head" }, tensors });
+    expect([described.spec.stages.at(-1)!.name, described.pooling.rule]).toEqual(["my_head", "last"]);
+    expectCode(
+      () => describeArchitecture({ config, tensors }),
+      "ERR_UNSUPPORTED_ARCHITECTURE",
+      /no value head/,
+    );
+  });
+
+  it("goes by the class's name where a config has no model_type", () => {
+    const { family, pooling } = describeWith("qwen3", {
+      model_type: null,
+      architectures: ["Qwen3ForCausalLM"],
+    });
+    expect([family, pooling.rule]).toEqual(["qwen3", "hf"]);
+  });
+
   it("separates rows that RoPE rotates differently", () => {
     const short = describeWith("llama-grouped", {}).ropeClass;
     expect(short(1)).toBe(short(1_000_000));
@@ -129,11 +175,120 @@ describe("describeArchitecture", () => {
   });
 });
 
-describe("describeArchitecture refuses", () => {
-  it("other architectures, and says which are supported and what to do", () => {
-    const error = failure(() =>
-      describeWith("llama-grouped", { architectures: ["BertForSequenceClassification"] }),
+/** With other names of the tensors. */
+function renamed(name: string, rename: (tensor: string) => string) {
+  const fixture = readFixture(name);
+  const tensors = tensorInfos(fixture).map((tensor) => ({ ...tensor, name: rename(tensor.name) }));
+  return describeArchitecture({ config: fixture.config, tensors });
+}
+
+describe("prefixes that trainers leave", () => {
+  const wrappers = ["_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.", "_forward_module."];
+  const outer = ["module.", "base_model.model.", "pretrained_model.", ...wrappers];
+
+  it.each(outer)("%s alone gives the same program, which reads the tensors as they are called", (prefix) => {
+    const { spec, unusedTensors } = renamed("llama-grouped", (tensor) => prefix + tensor);
+    expect(unusedTensors).toEqual([]);
+    expect(spec.stages.map(({ name }) => name)).toEqual(
+      describeWith("llama-grouped", {}).spec.stages.map(({ name }) => name),
     );
+  });
+
+  it("give the same program in any nesting", () => {
+    const property = fc.property(
+      fc.constantFrom("qwen3", "mixtral", "armorm", "internlm2", "trl-value-head"),
+      fc.array(fc.constantFrom(...outer), { maxLength: 4 }),
+      fc.array(fc.constantFrom("", ...wrappers), { minLength: 3, maxLength: 3 }),
+      (name, prefixes, [layer, block, last]) => {
+        const own = new Map<string, string>();
+        const wrapped = renamed(name, (tensor) => {
+          const inner = tensor
+            .replace(/(layers\.\d+\.)/, `$1${layer}`)
+            .replace(/(mlp\.|attention\.|self_attn\.)/, `$1${block}`)
+            .replace(/([^.]+)$/, `${last}$1`);
+          own.set(prefixes.join("") + inner, tensor);
+          return prefixes.join("") + inner;
+        });
+        const spec: unknown = JSON.parse(JSON.stringify(wrapped.spec), (key, value: unknown) =>
+          key === "tensor" ? own.get(value as string) : value,
+        );
+        const plain = describeWith(name, {});
+        expect(spec).toEqual(JSON.parse(JSON.stringify(plain.spec)));
+        expect(wrapped.unusedTensors.map((tensor) => own.get(tensor))).toEqual(plain.unusedTensors);
+      },
+    );
+    fc.assert(property, { numRuns: 60 });
+  });
+
+  it("may be on a part of the tensors", () => {
+    const { spec } = renamed("trl-value-head", (tensor) =>
+      tensor.startsWith("v_head") ? tensor : `pretrained_model.${tensor}`,
+    );
+    expect(spec.stages.at(-1)!.name).toBe("v_head.summary");
+  });
+
+  it("are refused where they make two tensors one", () => {
+    const fixture = readFixture("llama-grouped");
+    const tensors = tensorInfos(fixture);
+    const twin = { ...tensors.at(-1)!, name: `_orig_mod.${tensors.at(-1)!.name}` };
+    const run = () => describeArchitecture({ config: fixture.config, tensors: [...tensors, twin] });
+    expectCode(
+      run,
+      "ERR_WEIGHTS",
+      /"score\.weight" twice, as "score\.weight" and as "_orig_mod\.score\.weight"/,
+    );
+  });
+
+  it.each(["LlamaForSequenceClassification", "LlamaForCausalLM"])(
+    "are named where they are not known: %s",
+    (architecture) => {
+      const fixture = readFixture("llama-grouped");
+      const tensors = tensorInfos(fixture).map((tensor) => ({ ...tensor, name: `policy.${tensor.name}` }));
+      const config = { ...fixture.config, architectures: [architecture] };
+      expect(failure(() => describeArchitecture({ config, tensors })).message).toContain(
+        '"policy.score.weight"',
+      );
+    },
+  );
+
+  it.each([
+    "model.layers.0.self_attn.q_proj.base_layer.weight",
+    "base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight",
+    "score.modules_to_save.default.weight",
+  ])("of an adapter that was not merged are refused: %s", (name) => {
+    const fixture = readFixture("llama-grouped");
+    const tensors = [...tensorInfos(fixture), { name, shape: [1], dtype: "F32", file: 0 }];
+    const run = () => describeArchitecture({ config: fixture.config, tensors });
+    expectCode(run, "ERR_NOT_SUPPORTED", /merge_and_unload/);
+  });
+});
+
+describe("describeArchitecture refuses", () => {
+  it("a repository whose own code computes the score", () => {
+    const own = {
+      architectures: ["MyReward"],
+      auto_map: { AutoModelForSequenceClassification: "my.MyReward" },
+    };
+    expectCode(() => describeWith("llama-grouped", own), "ERR_UNSUPPORTED_ARCHITECTURE", /MyReward/);
+    const standard = { AutoModelForSequenceClassification: "o/m--modeling.LlamaForSequenceClassification" };
+    expect(describeWith("llama-grouped", { architectures: null, auto_map: standard }).family).toBe("llama");
+  });
+
+  it("two models in one checkpoint", () => {
+    const fixture = readFixture("llama-grouped");
+    const twice = (name: string) =>
+      tensorInfos(fixture).map((tensor) => ({
+        ...tensor,
+        name: tensor.name.replace(/^model\./, `${name}.`),
+      }));
+    const tensors = [...twice("actor"), ...twice("critic").filter(({ name }) => name.startsWith("critic"))];
+    const run = () => describeArchitecture({ config: fixture.config, tensors });
+    expectCode(run, "ERR_WEIGHTS", /several models.*actor\.embed_tokens.*critic\.embed_tokens/);
+  });
+
+  it("other architectures, and says which are supported and what to do", () => {
+    const bert = { architectures: ["BertForSequenceClassification"], model_type: "bert" };
+    const error = failure(() => describeWith("llama-grouped", bert));
     expect(error.code).toBe("ERR_UNSUPPORTED_ARCHITECTURE");
     expect(error.message).toMatch(/BertFor.*export_torchscript\.py.*LlamaForSequenceClassification/);
     expect(error.details).toEqual({
@@ -191,10 +346,22 @@ describe("describeArchitecture refuses", () => {
     [{ hidden_act: "relu6" }, /relu6/],
     [{ hidden_act: "constructor" }, /constructor/],
     [{ rope_scaling: { type: "xpos" } }, /xpos/],
-    [{ quantization_config: { quant_method: "gptq" } }, /quantized/],
+    [{ quantization_config: { quant_method: "gptq" } }, /quantized.*gptq/],
+    [{ quantization_config: { quant_method: "bitsandbytes", load_in_4bit: true } }, /bitsandbytes in 4 bits/],
+    [{ quantization_config: { load_in_8bit: true } }, /bitsandbytes in 8 bits/],
+    [{ quantization_config: { group_size: 64 } }, /unknown kind/],
+    [{ quantization_config: "awq" }, /unknown kind/],
     [{ use_bidirectional_attention: true }, /bidirectional/],
   ])("what no program computes: %j", (changes, message) => {
     expectCode(() => describeWith("llama-grouped", changes), "ERR_NOT_SUPPORTED", message);
+  });
+
+  it("a multimodal model that is quantized, wherever its config says so", () => {
+    const quantized = { quantization_config: { quant_method: "fp8" } };
+    const { text_config } = readFixture("gemma3-multimodal").config;
+    for (const changes of [quantized, { text_config: { ...(text_config as object), ...quantized } }]) {
+      expectCode(() => describeWith("gemma3-multimodal", changes), "ERR_NOT_SUPPORTED", /quantized.*fp8/);
+    }
   });
 
   it("a checkpoint without its head or a layer, and names the tensor", () => {

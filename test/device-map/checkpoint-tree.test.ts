@@ -39,6 +39,16 @@ describe("checkpointTree", () => {
     expect(rowsOf(treeOf(name))).toEqual(rowsOf(unpackTree(recorded[name]!.tree)));
   });
 
+  it("has no modules for the prefixes that a trainer left", () => {
+    const fixture = readFixture("mixtral");
+    const tensors = tensorInfos(fixture).map((tensor) => ({
+      ...tensor,
+      name: `module._orig_mod.${tensor.name}`,
+    }));
+    const { spec } = describeArchitecture({ config: fixture.config, tensors });
+    expect(rowsOf(checkpointTree(spec.stages, tensors, "bfloat16"))).toEqual(rowsOf(treeOf("mixtral")));
+  });
+
   it.each(Object.keys(recorded))("%s: the maps of transformers", (name) => {
     const tree = treeOf(name);
     for (const { mode, maxMemory, limits, map } of recorded[name]!.cases) {

@@ -23,6 +23,7 @@ const common = {
 
 export const gemma: Family = {
   classNames: ["Gemma"],
+  modelTypes: ["gemma"],
   program: "llama",
   ...common,
   layer(decoder, index) {
@@ -64,6 +65,7 @@ function gemma2Layer(
 
 export const gemma2: Family = {
   classNames: ["Gemma2"],
+  modelTypes: ["gemma2"],
   program: "gemma2",
   ...common,
   layer(decoder, index) {
@@ -80,6 +82,7 @@ export const gemma2: Family = {
 
 export const gemma3: Family = {
   classNames: ["Gemma3Text", "Gemma3"],
+  modelTypes: ["gemma3_text", "gemma3"],
   program: "gemma2",
   ...common,
   ropes: gemma3Ropes,

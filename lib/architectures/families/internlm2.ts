@@ -3,6 +3,7 @@ import { attentionAttributes, headNorms, type Family } from "../decoder.js";
 
 export const internlm2: Family = {
   classNames: ["InternLM2"],
+  modelTypes: ["internlm2"],
   program: "llama",
   embedding: { name: "tok_embeddings" },
   layer(decoder, index) {

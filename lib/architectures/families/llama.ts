@@ -23,6 +23,7 @@ export function llamaLayer(
 
 export const llama: Family = {
   classNames: ["Llama"],
+  modelTypes: ["llama"],
   program: "llama",
   layer(decoder, index) {
     const { attention_bias, mlp_bias } = decoder.config;
@@ -33,12 +34,14 @@ export const llama: Family = {
 
 export const mistral: Family = {
   classNames: ["Mistral"],
+  modelTypes: ["mistral"],
   program: "llama",
   layer: (decoder, index) => llamaLayer(decoder, index, { window: windowOr(decoder, 4096) }),
 };
 
 export const qwen2: Family = {
   classNames: ["Qwen2"],
+  modelTypes: ["qwen2"],
   program: "llama",
   layer: (decoder, index) =>
     llamaLayer(decoder, index, { qkvBias: true, window: qwenWindow(decoder, index) }),
@@ -46,6 +49,7 @@ export const qwen2: Family = {
 
 export const qwen3: Family = {
   classNames: ["Qwen3"],
+  modelTypes: ["qwen3"],
   program: "llama",
   headDim: 128,
   layer(decoder, index) {

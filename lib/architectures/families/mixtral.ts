@@ -5,6 +5,7 @@ import { windowOr } from "./windows.js";
 
 export const mixtral: Family = {
   classNames: ["Mixtral"],
+  modelTypes: ["mixtral"],
   program: "mixtral",
   eps: 1e-5,
   theta: 1_000_000,

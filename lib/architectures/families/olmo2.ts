@@ -2,6 +2,7 @@ import { attentionAttributes, attentionWeights, layerNorms, mlpWeights, type Fam
 
 export const olmo2: Family = {
   classNames: ["Olmo2"],
+  modelTypes: ["olmo2"],
   program: "olmo2",
   eps: 1e-5,
   padTokenId: 1,

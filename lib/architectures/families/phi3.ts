@@ -3,6 +3,7 @@ import { windowOr } from "./windows.js";
 
 export const phi3: Family = {
   classNames: ["Phi3"],
+  modelTypes: ["phi3"],
   program: "llama",
   eps: 1e-5,
   padTokenId: 32000,

@@ -1,0 +1,89 @@
+import { RewardModelScoreError } from "../errors.js";
+import type { CheckpointTensors } from "./checkpoint-tensors.js";
+import type { Family } from "./decoder.js";
+import { families, type FamilyName } from "./families/index.js";
+import { findValueHead, hintOfPrefix, SCORE } from "./heads.js";
+import { classifier, customClasses, trainedHead, type Registration } from "./registry.js";
+
+/** Of transformers' own classifiers: "LlamaForSequenceClassification". */
+const CLASSIFIER = "ForSequenceClassification";
+
+/** Names of architectures that have a built-in program. */
+export function supportedArchitectures(): string[] {
+  const classes = Object.values(families).flatMap(({ classNames }) => classNames);
+  return [...classes.map((name) => name + CLASSIFIER), ...customClasses.keys()];
+}
+
+/**
+ * The class that scores. One that computes a score in a way of its own is taken at its word. Everything else is what
+ * AutoModelForSequenceClassification makes of it, which asks config.model_type and no list of architectures: a `score`
+ * is read as the classifier of that family reads it. Only a head that transformers does not know is read as trainers do.
+ *
+ * @param json config.json
+ * @throws ERR_UNSUPPORTED_ARCHITECTURE
+ */
+export function findClass(
+  json: unknown,
+  tensors: CheckpointTensors,
+): { name: string; registration: Registration } {
+  const config = (typeof json === "object" ? json : null) ?? {};
+  const { architectures, model_type, auto_map, value_head_prefix } = config as Record<string, unknown>;
+  const listed = Array.isArray(architectures) ? architectures.filter((name) => typeof name === "string") : [];
+  for (const name of listed) {
+    const registration = customClasses.get(name);
+    if (registration) return { name, registration };
+  }
+  const found = typeof model_type === "string" ? ofModelType(model_type) : ofClassNames(listed);
+  const isClassifier = listed.some((name) => name.endsWith(CLASSIFIER));
+  if (found && !hasOwnCode(auto_map, listed, found.className + CLASSIFIER)) {
+    const { family, className } = found;
+    const name = className + CLASSIFIER;
+    if (tensors.has(`${SCORE}.weight`)) return { name, registration: classifier(family) };
+    if (isClassifier || findValueHead(tensors, value_head_prefix) !== undefined)
+      return { name: listed[0] ?? name, registration: trainedHead(family, isClassifier) };
+  }
+  const architecture = listed.join(", ") || "none named in config.json";
+  const supported = supportedArchitectures();
+  const ofType = typeof model_type === "string" ? ` (model_type ${JSON.stringify(model_type)})` : "";
+  const reason = found
+    ? `${architecture} is a language model, and the checkpoint has no value head beside it.`
+    : `There is no built-in program for the architecture ${architecture}${ofType}.`;
+  throw new RewardModelScoreError(
+    "ERR_UNSUPPORTED_ARCHITECTURE",
+    `${reason} ${hintOfPrefix(tensors) ?? "Export the model with scripts/export_torchscript.py and pass the model.pt."} ` +
+      `Built in are: ${supported.join(", ")}.`,
+    { architecture, supported },
+  );
+}
+
+interface FoundFamily {
+  family: FamilyName;
+  className: string;
+}
+
+const entries = Object.entries(families) as [FamilyName, Family][];
+
+function ofModelType(type: string): FoundFamily | undefined {
+  for (const [family, { modelTypes, classNames }] of entries) {
+    const at = modelTypes.indexOf(type);
+    if (at >= 0) return { family, className: classNames[at]! };
+  }
+  return undefined;
+}
+
+/** Configs of old have no model_type. */
+function ofClassNames(names: readonly string[]): FoundFamily | undefined {
+  for (const [family, { classNames }] of entries) {
+    const className = classNames.find((own) =>
+      names.some((name) => name.startsWith(own) && /^(For[A-Z]|Model$)/.test(name.slice(own.length))),
+    );
+    if (className !== undefined) return { family, className };
+  }
+  return undefined;
+}
+
+/** Whether the repository brings a classifier of its own, whose score need not be that of transformers' class. */
+function hasOwnCode(autoMap: unknown, listed: readonly string[], standard: string): boolean {
+  const own = (autoMap as Record<string, unknown> | null | undefined)?.AutoModelForSequenceClassification;
+  return typeof own === "string" && !own.endsWith(`.${standard}`) && !listed.includes(standard);
+}
