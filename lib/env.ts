@@ -71,8 +71,22 @@ export interface HubEnvironment {
   apiTimeout: number;
   /** `HF_HUB_DOWNLOAD_TIMEOUT`, in milliseconds: how long a download may be silent. */
   downloadTimeout: number;
-  /** `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in lower case first, as curl reads them. */
-  proxy: { http: string | undefined; https: string | undefined; none: string | undefined };
+  proxy: ProxyEnvironment;
+}
+
+/** `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in lower case first, as curl reads them. */
+export interface ProxyEnvironment {
+  http: string | undefined;
+  https: string | undefined;
+  none: string | undefined;
+}
+
+export function readProxyEnvironment(env: NodeJS.ProcessEnv = process.env): ProxyEnvironment {
+  return {
+    http: env.http_proxy || env.HTTP_PROXY || undefined,
+    https: env.https_proxy || env.HTTPS_PROXY || undefined,
+    none: env.no_proxy || env.NO_PROXY || undefined,
+  };
 }
 
 export function readHubEnvironment(env: NodeJS.ProcessEnv = process.env): HubEnvironment {
@@ -90,11 +104,7 @@ export function readHubEnvironment(env: NodeJS.ProcessEnv = process.env): HubEnv
     disableProgressBars: pythonFlag(env.HF_HUB_DISABLE_PROGRESS_BARS),
     apiTimeout: seconds(env, "HF_HUB_ETAG_TIMEOUT", 10) * 1000,
     downloadTimeout: seconds(env, "HF_HUB_DOWNLOAD_TIMEOUT", 10) * 1000,
-    proxy: {
-      http: env.http_proxy || env.HTTP_PROXY || undefined,
-      https: env.https_proxy || env.HTTPS_PROXY || undefined,
-      none: env.no_proxy || env.NO_PROXY || undefined,
-    },
+    proxy: readProxyEnvironment(env),
   };
 }
 

@@ -1,11 +1,12 @@
 import * as v from "valibot";
 import { RewardModelScoreError } from "../errors.js";
 import { isRelativeName } from "../io/relative-name.js";
-import { nextAddress, readBody, type HubConnection } from "./connection.js";
-import { errorFromResponse, throwAfterRetries } from "./errors.js";
-import { publicUrl } from "./public-url.js";
+import { nextAddress, type Connection } from "../download/connection.js";
+import { errorFromResponse } from "./errors.js";
+import { readBody } from "./read-body.js";
+import { publicUrl } from "../download/public-url.js";
 import { isCommit, isObjectId } from "./names.js";
-import { retrying, TransientError, type RetryPolicy } from "./retry.js";
+import { retrying, throwAfterRetries, TransientError, type RetryPolicy } from "../download/retry.js";
 
 /** A file of a repository at a commit. */
 export interface RepositoryFile {
@@ -16,7 +17,7 @@ export interface RepositoryFile {
 }
 
 export interface HubApiOptions {
-  connection: HubConnection;
+  connection: Connection;
   model: string;
   policy: RetryPolicy;
   timeout: number;

@@ -1,14 +1,15 @@
 import { RewardModelScoreError } from "../errors.js";
 import type { WriteRemedies } from "../io/disk.js";
 import { printable } from "../printable.js";
-import { readBody, type HubConnection, type HubResponse } from "./connection.js";
-import { publicUrl } from "./public-url.js";
-import { parseRetryAfter, TransientError } from "./retry.js";
+import type { Connection, HttpResponse } from "../download/connection.js";
+import { readBody } from "./read-body.js";
+import { publicUrl } from "../download/public-url.js";
+import { parseRetryAfter, TransientError } from "../download/retry.js";
 
 /** Consumes an answer that is not 2xx and says what it means. */
 export async function errorFromResponse(
-  response: HubResponse,
-  connection: HubConnection,
+  response: HttpResponse,
+  connection: Connection,
   wanted: { model: string; revision: string },
 ): Promise<RewardModelScoreError | TransientError> {
   const { status, headers } = response;
@@ -24,7 +25,7 @@ export async function errorFromResponse(
     const retryAfter = parseRetryAfter({ retryAfter: headers["retry-after"], rateLimit: headers.ratelimit });
     return new TransientError(`status ${status}${said && `: ${said}`}`, url, retryAfter);
   }
-  if (!connection.isHub(response.url)) {
+  if (!connection.isHome(response.url)) {
     // A signed address of the storage host: it expires, and the Hub gives another.
     return new TransientError(`status ${status}`, url);
   }
@@ -82,23 +83,6 @@ export async function errorFromResponse(
   });
 }
 
-/** What remains of a transient failure when patience is over. */
-export function afterRetries(error: TransientError): RewardModelScoreError {
-  const wait = error.retryAfter ? ` It asks to come back in ${Math.ceil(error.retryAfter / 1000)} s.` : "";
-  return new RewardModelScoreError(
-    "ERR_NETWORK",
-    `${error.url} cannot be reached after several attempts (${error.message}).${wait} Check the connection, ` +
-      `HTTPS_PROXY and HF_ENDPOINT; what was downloaded is kept and the next call goes on from there.`,
-    { url: error.url },
-    { cause: error },
-  );
-}
-
-/** For what `retrying` throws. */
-export function throwAfterRetries(error: unknown): never {
-  throw error instanceof TransientError ? afterRetries(error) : error;
-}
-
 /** What helps when something cannot be written to the cache. */
 export const CACHE_REMEDIES: WriteRemedies = {
   full:
@@ -112,7 +96,7 @@ export const CACHE_REMEDIES: WriteRemedies = {
 const MAX_ERROR_BODY = 64 << 10;
 const MAX_MESSAGE = 300;
 
-async function messageOf(response: HubResponse, { patience }: HubConnection): Promise<string> {
+async function messageOf(response: HttpResponse, { patience }: Connection): Promise<string> {
   try {
     const text = (await readBody(response, MAX_ERROR_BODY, patience)).toString();
     const message = (JSON.parse(text) as { error?: unknown } | null)?.error;

@@ -6,7 +6,7 @@ import { exists } from "../io/exists.js";
 import { readText } from "../io/regular-file.js";
 import { RepositoryCache } from "./cache.js";
 import { CACHE_REMEDIES } from "./errors.js";
-import { Hasher } from "./hasher.js";
+import { Hasher } from "../download/hasher.js";
 import { isCommit, isModelId, isObjectId, requireModelId } from "./names.js";
 
 export interface CachedRevision {

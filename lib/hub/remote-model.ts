@@ -1,14 +1,15 @@
 import { readHubEnvironment, type HubEnvironment } from "../env.js";
 import { RewardModelScoreError } from "../errors.js";
 import { requireTextSize } from "../io/regular-file.js";
+import { connectToHub } from "./connect.js";
+import { fileSource } from "./file-source.js";
 import { HubApi, type RepositoryFile } from "./api.js";
-import { HubConnection } from "./connection.js";
-import { throwAfterRetries } from "./errors.js";
+import type { Connection } from "../download/connection.js";
 import { planFrom } from "./local.js";
 import { requireNames } from "./names.js";
 import type { ResolveModelOptions } from "./resolve-model.js";
-import { DEFAULT_RETRY_POLICY, retrying, type RetryPolicy } from "./retry.js";
-import { RangeRefused, Source } from "./source.js";
+import { DEFAULT_RETRY_POLICY, retrying, throwAfterRetries, type RetryPolicy } from "../download/retry.js";
+import { RangeRefused } from "../download/source.js";
 import { findToken } from "./token.js";
 
 type RemoteModelOptions = Pick<ResolveModelOptions, "model" | "revision" | "token" | "signal">;
@@ -22,7 +23,7 @@ export class RemoteModel implements AsyncDisposable {
     private readonly hub: {
       env: HubEnvironment;
       policy: RetryPolicy;
-      connection: HubConnection;
+      connection: Connection;
       commit: string;
     },
     files: readonly RepositoryFile[],
@@ -37,7 +38,7 @@ export class RemoteModel implements AsyncDisposable {
   ): Promise<RemoteModel> {
     const { token, signal } = options;
     const { model, revision } = requireNames(options);
-    const connection = new HubConnection(env, await findToken(token, env));
+    const connection = connectToHub(env, await findToken(token, env));
     try {
       const api = new HubApi({ connection, model, policy, timeout: env.apiTimeout, signal });
       const commit = await api.commitOf(revision);
@@ -70,7 +71,7 @@ export class RemoteModel implements AsyncDisposable {
     if (range.end <= start) return Promise.resolve(Buffer.alloc(0));
     const { env, policy, connection, commit } = this.hub;
     const { model, signal = new AbortController().signal } = this.options;
-    const source = new Source({ connection, model, commit, path, size, idleTimeout: env.downloadTimeout });
+    const source = fileSource({ connection, model, commit, path, size, idleTimeout: env.downloadTimeout });
     const attempt = async () => {
       const chunks: Buffer[] = [];
       await source.read(range, undefined, signal, (chunk) => void chunks.push(chunk));

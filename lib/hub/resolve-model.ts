@@ -4,19 +4,21 @@ import { RewardModelScoreError } from "../errors.js";
 import { requireSpace, writeError } from "../io/disk.js";
 import { requireTextSize } from "../io/regular-file.js";
 import { requireText } from "../model-files/json.js";
+import { connectToHub } from "./connect.js";
+import { fileSource } from "./file-source.js";
 import { HubApi, type RepositoryFile } from "./api.js";
 import { RepositoryCache } from "./cache.js";
-import { HubConnection } from "./connection.js";
+import type { Connection } from "../download/connection.js";
 import { CACHE_REMEDIES } from "./errors.js";
-import { CONNECTIONS, fetchBlob } from "./fetch-blob.js";
-import { Hasher } from "./hasher.js";
+import { CONNECTIONS } from "../download/download-file.js";
+import { fetchBlob } from "./fetch-blob.js";
+import { Hasher } from "../download/hasher.js";
 import { findLocal, planFrom, type LocalSnapshot, type Wanted } from "./local.js";
 import { isCommit, requireNames } from "./names.js";
-import { PartialFile } from "./partial-file.js";
+import { PartialFile } from "../download/partial-file.js";
 import type { Plan } from "./plan.js";
 import { ProgressCounter, type DownloadProgress } from "./progress.js";
-import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retry.js";
-import { Source } from "./source.js";
+import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "../download/retry.js";
 import { findToken } from "./token.js";
 
 export interface ResolveModelOptions {
@@ -65,7 +67,7 @@ export async function resolveModel(
   if (env.offline || options.localFilesOnly) return offline(local, options, revision);
   if (local && local.missing === undefined && local.certain && isCommit(revision)) return found(local);
 
-  await using connection = new HubConnection(env, await findToken(options.token, env));
+  await using connection = connectToHub(env, await findToken(options.token, env));
   const usable = local !== undefined && local.missing === undefined;
   // With a copy at hand, an unreachable Hub is not worth a long wait.
   const patience = usable ? { ...policy, attempts: Math.min(policy.attempts, 2) } : policy;
@@ -94,7 +96,7 @@ class SnapshotDownload {
     private readonly hub: {
       env: HubEnvironment;
       policy: RetryPolicy;
-      connection: HubConnection;
+      connection: Connection;
       cache: RepositoryCache;
       commit: string;
       files: RepositoryFile[];
@@ -136,7 +138,7 @@ class SnapshotDownload {
       progress: new ProgressCounter(cache.model, total, onProgress),
       limit: pLimit(CONNECTIONS),
       sourceOf: ({ path, size }: RepositoryFile) =>
-        new Source({
+        fileSource({
           connection,
           model: cache.model,
           commit,

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { parseRetryAfter, TransientError, waitAfter } from "#lib/hub/retry.js";
+import { parseRetryAfter, TransientError, waitAfter } from "#lib/download/retry.js";
 import { startProxy } from "./proxy.js";
 import { failure, filesBelow, NEEDED, setUp } from "./support.js";
 

@@ -6,8 +6,8 @@ import type { AddressInfo } from "node:net";
 import type { Readable } from "node:stream";
 import { Agent, request } from "undici";
 import { expect, it, onTestFinished } from "vitest";
-import { HubConnection } from "#lib/hub/connection.js";
-import { ReceiveBuffers } from "#lib/hub/receive-buffers.js";
+import { connectToHub } from "#lib/hub/connect.js";
+import { ReceiveBuffers } from "#lib/download/receive-buffers.js";
 import { readHubEnvironment } from "#lib/env.js";
 import { sendContent } from "./server/body.mjs";
 import { Content } from "./server/content.mjs";
@@ -107,7 +107,7 @@ it("takes back what did not come from a socket", () => {
 
 it("a certificate that is not trusted is an error that says how to trust it", async () => {
   const url = await serve(Content.of("{}"), "https");
-  await using connection = new HubConnection(readHubEnvironment({ HF_ENDPOINT: url }), undefined);
+  await using connection = connectToHub(readHubEnvironment({ HF_ENDPOINT: url }), undefined);
   const error = await failure(connection.send(url, { idleTimeout: 5_000 }));
   expect(error).toMatchObject({ code: "ERR_NETWORK" });
   expect(error.message).toMatch(/not trusted.*NODE_EXTRA_CA_CERTS/);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach } from "vitest";
 import { readHubEnvironment, type HubEnvironment } from "#lib/env.js";
 import { resolveModel, type ResolvedModel, type ResolveModelOptions } from "#lib/hub/resolve-model.js";
-import type { RetryPolicy } from "#lib/hub/retry.js";
+import type { RetryPolicy } from "#lib/download/retry.js";
 import { temporaryFolder } from "../temporary-folder.js";
 import { MODEL, modelFiles } from "./model-files.mjs";
 import type { Content } from "./server/content.mjs";

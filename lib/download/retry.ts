@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { RewardModelScoreError } from "../errors.js";
 
 /** How failures that may pass are met. */
 export interface RetryPolicy {
@@ -82,4 +83,21 @@ export function parseRetryAfter(
   if (!Number.isNaN(date)) return Math.max(0, date - now);
   const reset = /;\s*t=(\d+)/.exec(headers.rateLimit ?? "")?.[1];
   return reset === undefined ? undefined : Number(reset) * 1000;
+}
+
+/** What remains of a transient failure when patience is over. */
+export function afterRetries(error: TransientError): RewardModelScoreError {
+  const wait = error.retryAfter ? ` It asks to come back in ${Math.ceil(error.retryAfter / 1000)} s.` : "";
+  return new RewardModelScoreError(
+    "ERR_NETWORK",
+    `${error.url} cannot be reached after several attempts (${error.message}).${wait} Check the connection, ` +
+      `HTTPS_PROXY and, for the Hub, HF_ENDPOINT; what was downloaded is kept and the next call goes on from there.`,
+    { url: error.url },
+    { cause: error },
+  );
+}
+
+/** For what `retrying` throws. */
+export function throwAfterRetries(error: unknown): never {
+  throw error instanceof TransientError ? afterRetries(error) : error;
 }

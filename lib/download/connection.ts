@@ -1,12 +1,11 @@
 import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from "undici";
-import type { HubEnvironment } from "../env.js";
+import type { ProxyEnvironment } from "../env.js";
 import { RewardModelScoreError } from "../errors.js";
-import { formatBytes } from "../io/format.js";
 import { publicUrl } from "./public-url.js";
 import { ReceiveBuffers } from "./receive-buffers.js";
 import { TransientError } from "./retry.js";
 
-export interface HubRequest {
+export interface HttpRequest {
   method?: "GET" | "HEAD" | "POST";
   headers?: Record<string, string>;
   body?: string;
@@ -15,7 +14,7 @@ export interface HubRequest {
   idleTimeout: number;
 }
 
-export interface HubResponse {
+export interface HttpResponse {
   status: number;
   headers: Record<string, string | undefined>;
   body: Dispatcher.ResponseData["body"];
@@ -23,18 +22,28 @@ export interface HubResponse {
   url: string;
 }
 
-/** In timeouts of the API. */
+/** In timeouts. */
 const ANSWER_PATIENCE = 6;
 const MAX_REDIRECTS = 10;
 const MAX_REDIRECT_BODY = 64 << 10;
 const MAX_CONNECTIONS_PER_HOST = 16;
 
+export interface ConnectionOptions {
+  /** Address of the server that is asked first: a valid one. */
+  endpoint: string;
+  /** Sent to that server alone. */
+  token?: string | undefined;
+  proxy: ProxyEnvironment;
+  /** Milliseconds until a server counts as one that does not answer. */
+  timeout: number;
+}
+
 /**
- * Sends requests: through a proxy where the environment names one, with the token to the Hub's own origin only, and
+ * Sends requests: through a proxy where the environment names one, with the token to the server's own origin only, and
  * following redirects itself so that the token stays behind when another host is next.
  */
-export class HubConnection implements AsyncDisposable {
-  /** The address of the Hub, fit for messages: without credentials, and without a slash at the end. */
+export class Connection implements AsyncDisposable {
+  /** The address of the server, fit for messages: without credentials, and without a slash at the end. */
   readonly endpoint: string;
   readonly #origin: string;
   readonly #token: string | undefined;
@@ -44,29 +53,20 @@ export class HubConnection implements AsyncDisposable {
   /** Where the bytes of answers are until they are released. */
   readonly buffers = new ReceiveBuffers();
 
-  constructor(env: Pick<HubEnvironment, "endpoint" | "proxy" | "apiTimeout">, token: string | undefined) {
-    const endpoint = URL.canParse(env.endpoint) ? new URL(env.endpoint) : undefined;
-    if (!endpoint || !/^https?:$/.test(endpoint.protocol)) {
-      throw new RewardModelScoreError(
-        "ERR_INVALID_OPTION",
-        `HF_ENDPOINT is "${publicUrl(env.endpoint)}"; use the address of a Hub, such as https://huggingface.co.`,
-        { option: "HF_ENDPOINT" },
-      );
-    }
+  constructor({ endpoint, token, proxy, timeout }: ConnectionOptions) {
     this.endpoint = publicUrl(endpoint).replace(/\/+$/, "");
-    this.#origin = endpoint.origin;
+    this.#origin = new URL(endpoint).origin;
     this.#token = token;
-    this.patience = ANSWER_PATIENCE * env.apiTimeout;
+    this.patience = ANSWER_PATIENCE * timeout;
     const settings = {
       connections: MAX_CONNECTIONS_PER_HOST,
-      connect: this.buffers.connector({ timeout: env.apiTimeout }),
+      connect: this.buffers.connector({ timeout }),
     };
-    this.#dispatcher =
-      env.proxy.http || env.proxy.https ? throughProxy(env.proxy, settings) : new Agent(settings);
+    this.#dispatcher = proxy.http || proxy.https ? throughProxy(proxy, settings) : new Agent(settings);
   }
 
   /** One attempt. Throws TransientError when the network fails, the signal's reason when aborted. */
-  async send(url: string, options: HubRequest): Promise<HubResponse> {
+  async send(url: string, options: HttpRequest): Promise<HttpResponse> {
     let at = new URL(url);
     for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
       const response = await this.#sendOnce(at, options);
@@ -100,7 +100,7 @@ export class HubConnection implements AsyncDisposable {
     return this.#token !== undefined;
   }
 
-  isHub(url: string): boolean {
+  isHome(url: string): boolean {
     return new URL(url).origin === this.#origin;
   }
 
@@ -108,7 +108,7 @@ export class HubConnection implements AsyncDisposable {
     await this.#dispatcher.destroy();
   }
 
-  async #sendOnce(url: URL, options: HubRequest): Promise<HubResponse> {
+  async #sendOnce(url: URL, options: HttpRequest): Promise<HttpResponse> {
     options.signal?.throwIfAborted();
     const authorization =
       this.#token !== undefined && url.origin === this.#origin
@@ -143,7 +143,7 @@ export class HubConnection implements AsyncDisposable {
   }
 }
 
-function throughProxy(proxy: HubEnvironment["proxy"], settings: EnvHttpProxyAgent.Options): Dispatcher {
+function throughProxy(proxy: ProxyEnvironment, settings: EnvHttpProxyAgent.Options): Dispatcher {
   for (const [name, address] of [
     ["HTTP_PROXY", proxy.http],
     ["HTTPS_PROXY", proxy.https],
@@ -182,42 +182,6 @@ export function nextAddress(address: string, from: URL): URL | undefined {
   const next = new URL(address, from);
   const downgrade = from.protocol === "https:" && next.protocol === "http:";
   return /^https?:$/.test(next.protocol) && !downgrade ? next : undefined;
-}
-
-/**
- * The whole body of an answer that says no more than fits into `limit` bytes. Throws TransientError when it does not end
- * within `patience` milliseconds, however slowly it goes on.
- */
-export async function readBody(
-  { body, url }: HubResponse,
-  limit: number,
-  patience: number,
-  signal?: AbortSignal,
-): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  body.on("error", () => {}); // destroying a body that is under way reports its own end
-  const timer = setTimeout(() => body.destroy(new Error(`no end within ${patience / 1000} s`)), patience);
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > limit) throw tooLong(url, limit);
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    throw RewardModelScoreError.is(error) ? error : networkFailure(error, url, signal);
-  } finally {
-    clearTimeout(timer);
-  }
-  return Buffer.concat(chunks);
-}
-
-function tooLong(url: string, limit: number): RewardModelScoreError {
-  return new RewardModelScoreError(
-    "ERR_NETWORK",
-    `${publicUrl(url)} answers with more than ${formatBytes(limit)}, which no answer of a Hub's API has. Check HF_ENDPOINT.`,
-    { url: publicUrl(url) },
-  );
 }
 
 /** What an error of the transport means: a failure that may pass, one that will not, or the caller's abort. */

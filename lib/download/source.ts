@@ -1,6 +1,5 @@
 import type { Readable } from "node:stream";
-import { networkFailure, type HubConnection, type HubResponse } from "./connection.js";
-import { errorFromResponse } from "./errors.js";
+import { networkFailure, type Connection, type HttpResponse } from "./connection.js";
 import type { Interval } from "./partial-file.js";
 import { publicUrl } from "./public-url.js";
 import { TransientError } from "./retry.js";
@@ -9,20 +8,20 @@ import { TransientError } from "./retry.js";
 export class RangeRefused extends Error {}
 
 export interface SourceOptions {
-  connection: HubConnection;
-  model: string;
-  commit: string;
-  path: string;
+  connection: Connection;
+  url: string;
   size: number;
   idleTimeout: number;
+  /** What an answer means that brings no bytes; it may pass where the error is a TransientError. */
+  failure: (response: HttpResponse) => Promise<Error>;
 }
 
 /** Bytes a second below which a connection counts as stalled. */
 const MIN_SPEED = 1024;
 
 /**
- * Where the bytes of one file come from. The Hub redirects large files to a signed address on another host; it is kept
- * for the ranges that follow, until that host refuses it.
+ * Where the bytes of one file come from. The Hub redirects large files to a signed address on another host; such an
+ * address is kept for the ranges that follow, until that host refuses it.
  */
 export class Source {
   #location: string | undefined;
@@ -64,14 +63,11 @@ export class Source {
   /** The ETag of the last answer, if it can be used for If-Range. */
   etag: string | undefined;
 
-  async #open(range: Interval, etag: string | undefined, signal: AbortSignal): Promise<HubResponse> {
-    const { connection, model, commit, path, size, idleTimeout } = this.options;
+  async #open(range: Interval, etag: string | undefined, signal: AbortSignal): Promise<HttpResponse> {
+    const { connection, size, idleTimeout, failure } = this.options;
     const whole = range.start === 0 && range.end === size;
     const kept = this.#location;
-    const url =
-      kept ??
-      `${connection.endpoint}/${model}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`;
-    const response = await connection.send(url, {
+    const response = await connection.send(kept ?? this.options.url, {
       headers: {
         ...(!whole && { range: `bytes=${range.start}-${range.end - 1}` }),
         ...(!whole && etag !== undefined && { "if-range": etag }),
@@ -81,7 +77,7 @@ export class Source {
     });
     const { status, headers } = response;
     if (whole ? status === 200 : status === 206 && headers["content-range"] === contentRange(range, size)) {
-      if (!connection.isHub(response.url)) this.#location = response.url;
+      if (!connection.isHome(response.url)) this.#location = response.url;
       this.etag = /^"[^"]*"$/.test(headers.etag ?? "") ? headers.etag : undefined;
       return response;
     }
@@ -92,8 +88,8 @@ export class Source {
       throw whole ? new TransientError(what, publicUrl(response.url)) : new RangeRefused(what);
     }
     this.#location = undefined;
-    const error = await errorFromResponse(response, connection, { model, revision: commit });
-    // The address had just been forgotten: the Hub is asked for another one at once.
+    const error = await failure(response);
+    // The address had just been forgotten: the server is asked for another one at once.
     if (kept !== undefined && error instanceof TransientError && (status === 401 || status === 403)) {
       return await this.#open(range, etag, signal);
     }
