@@ -1,9 +1,14 @@
+import { fileURLToPath } from "node:url";
 import { RewardModelScoreError } from "../errors.js";
 import type { CheckpointTensors } from "./checkpoint-tensors.js";
 import type { Family } from "./decoder.js";
 import { families, type FamilyName } from "./families/index.js";
 import { findValueHead, hintOfPrefix, SCORE } from "./heads.js";
 import { classifier, customClasses, trainedHead, type Registration } from "./registry.js";
+
+// Part of the package, whose user knows no other path of it than where it is installed.
+const exporter = fileURLToPath(new URL("../../scripts/export_torchscript.py", import.meta.url));
+const exportIt = `Export the model with 'python ${exporter} <model> <folder>' and pass that folder.`;
 
 /** Of transformers' own classifiers: "LlamaForSequenceClassification". */
 const CLASSIFIER = "ForSequenceClassification";
@@ -50,8 +55,7 @@ export function findClass(
     : `There is no built-in program for the architecture ${architecture}${ofType}.`;
   throw new RewardModelScoreError(
     "ERR_UNSUPPORTED_ARCHITECTURE",
-    `${reason} ${hintOfPrefix(tensors) ?? "Export the model with scripts/export_torchscript.py and pass the model.pt."} ` +
-      `Built in are: ${supported.join(", ")}.`,
+    `${reason} ${hintOfPrefix(tensors) ?? exportIt} ` + `Built in are: ${supported.join(", ")}.`,
     { architecture, supported },
   );
 }

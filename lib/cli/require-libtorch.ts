@@ -31,7 +31,7 @@ async function confirm(cache: string): Promise<boolean> {
   try {
     const question =
       `libtorch ${LIBTORCH_SERIES} is needed and was not found. Fetch it into ${cache} ` +
-      `(up to ${formatBytes(SPACE_NEEDED.cpu)} of disk)? [Y/n] `;
+      `(up to ${formatBytes(SPACE_NEEDED.cpu)} of disk while it is unpacked)? [Y/n] `;
     const ended = once(terminal, "close").then(() => "no");
     return /^\s*(y(es)?)?\s*$/i.test(await Promise.race([terminal.question(question), ended]));
   } finally {

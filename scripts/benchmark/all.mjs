@@ -103,7 +103,7 @@ for (const comparison of comparisons) {
   );
   writeFileSync(
     join(args.out, "tables.md"),
-    `# One run of scripts/benchmark/all.mjs\n\n${machine()}\n\n${sections.join("\n")}`,
+    `# One run of the benchmarks\n\n${machine()}\n\n${sections.join("\n")}`,
   );
   execFileSync(args.python, [fileURLToPath(new URL("plot.py", import.meta.url)), file, args.out], {
     stdio: "inherit",

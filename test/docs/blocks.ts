@@ -47,6 +47,33 @@ function blocksIn(path: string, text: string): Block[] {
   return blocks;
 }
 
+export interface Span {
+  /** "README.md:24" */
+  at: string;
+  code: string;
+  /** The spans of the first cell, where it stands in a row of a table. */
+  row: string[];
+}
+
+/** Code within the lines of the documentation. */
+export function spans(): Span[] {
+  return MARKDOWN.flatMap((path) =>
+    withoutBlocks(readFileSync(path, "utf8"))
+      .split("\n")
+      .flatMap((line, index) => {
+        const row = /^\| ([^|]*) \|/.exec(line)?.[1] ?? "";
+        return codeOf(line).map((code) => ({ at: `${path}:${index + 1}`, code, row: codeOf(row) }));
+      }),
+  );
+}
+
+const codeOf = (line: string) => [...line.matchAll(/`([^`]+)`/g)].map(([, code]) => code!);
+
+/** The lines of blocks are left empty, so that the others keep their numbers. */
+function withoutBlocks(markdown: string): string {
+  return markdown.replaceAll(/^```[\s\S]*?^```$/gm, (block) => block.replaceAll(/[^\n]/g, ""));
+}
+
 /** Blocks that a reader sees as code but no test does. */
 export function indentedCommands(): string[] {
   return MARKDOWN.flatMap((path) =>

@@ -1,16 +1,24 @@
 /** The code of the documentation does what it says it does. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
-import type { Command } from "commander";
 import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createProgram } from "#lib/cli/program.js";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import { MAIN } from "../cli/run-cli.js";
 import { pythonWith } from "../scripts/python.js";
 import { type Block, blocksOf, indentedCommands } from "./blocks.js";
+import { parse } from "./command-line.js";
 
 let directory: string;
 let environment: NodeJS.ProcessEnv;
@@ -123,10 +131,11 @@ describe("Python", () => {
 const NOT_RUN: [pattern: RegExp, reason: string][] = [
   [/^npm (test|run |ci$|version )/, "a test of its own, or longer than a test"],
   [/^npx vitest /, "a test of its own"],
-  [/^(python|node) /, "a script that needs Python's packages or minutes"],
+  [/^node /, "a script that takes minutes"],
+  [/^python /, "needs Python's packages; what is exported is scored below"],
   [/^(git|cd|sudo|docker) /, "of the machine or of another repository"],
   [
-    /^npx reward-model-score (download|cache|setup --offline|setup --device|export)\b/,
+    /^npx reward-model-score (download|cache remove|setup --offline|setup --device)\b/,
     "needs the Hub, or a file of half a gigabyte",
   ],
 ];
@@ -148,13 +157,7 @@ describe("commands", () => {
 
   it.each(lines.filter(([line]) => line.startsWith("npx reward-model-score ")))(
     "has the options of: %s",
-    (line) => {
-      const program = createProgram();
-      let called = false;
-      for (const command of leaves(program)) command.action(() => void (called = true));
-      program.parse(line.split(/\s+/).slice(2), { from: "user" });
-      expect(called).toBe(true);
-    },
+    (line) => parse(line.split(/\s+/).slice(2)),
   );
 
   it.each(lines.filter(([line]) => line.startsWith("npm run ")))("has the script of: %s", (line) => {
@@ -164,11 +167,34 @@ describe("commands", () => {
     expect(Object.keys(scripts)).toContain(line.split(" ")[2]);
   });
 
-  it.each(lines.filter(([line]) => /^(python|node) \S+\.(py|mjs)/.test(line)))(
-    "has the file of: %s",
+  it.each(lines.filter(([line]) => /^(python|node|npx vitest run) /.test(line)))(
+    "has the files of: %s",
     (line) => {
-      const path = line.split(" ")[1]!.replace(/^node_modules\/reward-model-score\//, "");
-      expect(readFileSync(path, "utf8")).not.toBe("");
+      const paths = line
+        .split(" ")
+        .filter((word) => /^(node_modules|scripts|test)\//.test(word))
+        .map((word) => word.replace(/^node_modules\/reward-model-score\//, ""));
+      expect(paths).not.toEqual([]);
+      expect(paths.filter((path) => !existsSync(path))).toEqual([]);
+    },
+  );
+
+  const withTorch = pythonWith("torch", "transformers");
+
+  it.runIf(withTorch).each(lines.filter(([line]) => line.includes("export_torchscript.py")))(
+    "exports what is then scored: %s",
+    { timeout: 120_000 },
+    (line) => {
+      const [script, , folder] = line.split(" ").slice(1) as [string, string, string];
+      const options = { cwd: directory, env: environment, encoding: "utf8" } as const;
+      const exported = spawnSync(withTorch!, [script, "my-reward-model", folder], options);
+      expect(exported.status, exported.stderr).toBe(0);
+      const input = JSON.stringify({ instruction: "How much is 2+2?", response: "4" });
+      const { stdout } = spawnSync(process.execPath, [MAIN, "score", "-", "--model", folder], {
+        ...options,
+        input,
+      });
+      expect((JSON.parse(stdout) as { score: number }).score).toBeGreaterThan(0);
     },
   );
 
@@ -187,7 +213,7 @@ describe("commands", () => {
   });
 
   it("score what the quick start says", () => {
-    const quickStart = blocks.find(({ at }) => at.startsWith("README.md"))!;
+    const quickStart = blocks.find(({ at, code }) => at.startsWith("README.md") && code.includes("npx "))!;
     const { stdout } = spawnSync("sh", ["-e"], {
       input: quickStart.code,
       cwd: directory,
@@ -199,7 +225,3 @@ describe("commands", () => {
     expect(row.score).toBeGreaterThan(0);
   });
 });
-
-function leaves(command: Command): Command[] {
-  return command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
-}

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
-import { readEnvironment, readHubEnvironment } from "#lib/env.js";
+import * as environment from "#lib/env.js";
 import { resolveOptions } from "#lib/options.js";
 
 const firstColumn = (markdown: string) =>
@@ -47,8 +47,7 @@ describe("docs/install.md", () => {
       {},
       { get: (_target, name) => (read.add(String(name).toUpperCase()), undefined) },
     );
-    readEnvironment(env);
-    readHubEnvironment(env);
+    for (const read of Object.values(environment)) read(env);
     // Of these, others are the places that are read in the first place.
     read.delete("XDG_CACHE_HOME");
     const sources = readdirSync("native", { recursive: true, encoding: "utf8" }).filter((name) =>
@@ -84,5 +83,33 @@ describe("README.md", () => {
     }
     expect(documented).toEqual(expect.arrayContaining(options));
     expect(options).toEqual(expect.arrayContaining(documented));
+  });
+});
+
+describe("docs/architecture.svg", () => {
+  const svg = readFileSync("docs/architecture.svg", "utf8");
+  const number = (element: string, name: string) =>
+    Number(new RegExp(` ${name}="([\\d.]+)"`).exec(element)![1]);
+  const boxes = [...svg.matchAll(/<rect [^>]*rx[^>]*>/g)].map(([rect]) => ({
+    left: number(rect, "x"),
+    top: number(rect, "y"),
+    width: number(rect, "width"),
+    height: number(rect, "height"),
+  }));
+
+  it.each(
+    [...svg.matchAll(/<text ([^>]*)>([^<]*)<\/text>/g)].map(([, attributes, text]) => [text!, attributes!]),
+  )("keeps in its box: %s", (text, attributes) => {
+    const [x, y] = [number(` ${attributes}`, "x"), number(attributes, "y")];
+    const box = boxes.find(
+      ({ left, top, width, height }) =>
+        attributes.includes('text-anchor="middle"') &&
+        Math.abs(left + width / 2 - x) < 1 &&
+        y > top &&
+        y < top + height,
+    );
+    // The widest of the common fonts takes about so much for a letter.
+    const letter = number(attributes, "font-size") * (attributes.includes("monospace") ? 0.61 : 0.56);
+    if (box) expect(text.length * letter).toBeLessThanOrEqual(box.width - 6);
   });
 });

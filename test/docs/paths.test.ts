@@ -1,0 +1,105 @@
+/** Whoever has only the package finds what its pages and messages name. */
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join, normalize } from "node:path";
+import ts from "typescript";
+import { describe, expect, it } from "vitest";
+
+const repository = execFileSync("git", ["ls-files"], { encoding: "utf8" }).trim().split("\n");
+const packing = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts", "--loglevel=error"], {
+  encoding: "utf8",
+  maxBuffer: 1 << 26,
+});
+const packed = Object.values(
+  JSON.parse(packing) as Record<string, { files: { path: string }[] }>,
+)[0]!.files.map(({ path }) => path);
+
+// What is built here counts as the repository's: an installed package has no such folders either.
+const FOLDERS = new Set([
+  ...repository.filter((path) => path.includes("/")).map((path) => path.split("/")[0]!),
+  ...["build", "build-gyp", "build-asan", "build-cuda", ".packages"],
+]);
+const SOURCES = new Set(
+  repository
+    .filter((path) => /\.(md|[cm]?[jt]s|py|cc|h|svg|ya?ml)$/.test(path))
+    .map((path) => basename(path)),
+);
+const packedNames = new Set(packed.map((path) => basename(path)));
+
+/** Paths and names of files in a text that the repository has and the package has not. */
+function missing(text: string): string[] {
+  const paths = [...text.matchAll(/(?<![\w/.@-])(?:[\w.@-]+\/)+[\w.*<>-]+/g)].map(([path]) =>
+    path.replace(/^node_modules\/reward-model-score\//, "").replace(/[.]$/, ""),
+  );
+  const names = [...text.matchAll(/(?<![\w/.<>*@-])[\w.-]+\.\w+(?![\w/])/g)].map(([name]) => name);
+  return [
+    ...paths.filter((path) => FOLDERS.has(path.split("/")[0]!) && !isPacked(path)),
+    ...names.filter((name) => SOURCES.has(name) && !packedNames.has(name)),
+  ];
+}
+
+function isPacked(path: string): boolean {
+  return packed.some((file) => file === path || file.startsWith(`${path}/`));
+}
+
+/** A heading as a link names it. */
+function anchors(markdown: string): string[] {
+  return [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replaceAll(/[^\w\s-]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+/** Links that lead nowhere among these files. */
+function broken(page: string, files: readonly string[]): string[] {
+  const markdown = readFileSync(page, "utf8");
+  const links = [...markdown.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link!);
+  return links.filter((link) => {
+    if (/^https?:/.test(link)) return false;
+    const [path, anchor] = link.split("#");
+    const target = path === "" ? page : normalize(join(dirname(page), path!));
+    if (!files.includes(target)) return true;
+    return anchor !== undefined && !anchors(readFileSync(target, "utf8")).includes(anchor);
+  });
+}
+
+const pages = (files: readonly string[]) => files.filter((path) => path.endsWith(".md"));
+
+describe("the package", () => {
+  it.each(pages(packed))("has what is named in %s", (page) => {
+    expect(missing(readFileSync(page, "utf8"))).toEqual([]);
+    expect(broken(page, packed)).toEqual([]);
+  });
+
+  it("has what its messages name", () => {
+    const named = readdirSync("lib", { recursive: true, encoding: "utf8" })
+      .filter((name) => /\.c?ts$/.test(name))
+      .flatMap((name) =>
+        texts(`lib/${name}`).flatMap((text) => missing(text).map((path) => `${name}: ${path}`)),
+      );
+    expect(named).toEqual([]);
+  });
+});
+
+describe("the repository", () => {
+  it.each(pages(repository))("has what is linked in %s", (page) => {
+    expect(broken(page, repository)).toEqual([]);
+  });
+});
+
+/** The literals of a source, but for the names of modules. */
+function texts(path: string): string[] {
+  const source = ts.createSourceFile(path, readFileSync(path, "utf8"), ts.ScriptTarget.Latest, true);
+  const found: string[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return;
+    if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) return;
+    if (ts.isImportTypeNode(node)) return;
+    if (ts.isStringLiteralLike(node) || ts.isTemplateLiteralToken(node)) found.push(node.text);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
