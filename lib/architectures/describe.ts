@@ -82,7 +82,7 @@ function notApplied({ mean, std }: ModelConfig, unused: readonly string[]): stri
   if (bias !== undefined) {
     warnings.push(`The checkpoint's ${bias} is not added: the classifier of transformers has no bias.`);
   }
-  if (typeof mean === "number" && typeof std === "number") {
+  if (typeof mean === "number" && typeof std === "number" && Number.isFinite(mean + std)) {
     warnings.push(
       `config.json has the mean ${mean} and the deviation ${std} of the rewards in training (OpenRLHF's normalize_reward). ` +
         "Scores are raw, as transformers has them: (score - mean) / std is the normalised one.",

@@ -1,4 +1,5 @@
 import { RewardModelScoreError } from "../errors.js";
+import { parsePythonJson } from "../io/python-json.js";
 import { readText } from "../io/regular-file.js";
 
 /** Reads a text that a model has to have. @throws ERR_NOT_FOUND, ERR_IO */
@@ -13,10 +14,10 @@ export async function readJson(path: string): Promise<unknown> {
   return parseJson(await requireText(path), path);
 }
 
-/** @throws ERR_MODEL_CONFIG */
+/** Trainers write statistics that are not numbers, as Python has it. @throws ERR_MODEL_CONFIG */
 export function parseJson(text: string, path: string): unknown {
   try {
-    return JSON.parse(text);
+    return parsePythonJson(text);
   } catch (cause) {
     const message = `${path} is not JSON: ${(cause as Error).message}`;
     throw new RewardModelScoreError("ERR_MODEL_CONFIG", message, { path }, { cause });

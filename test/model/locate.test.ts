@@ -62,6 +62,14 @@ it("shards in a folder below are loaded, and not the file of another form beside
   expectScores(await scores(directory, fixture), fixture);
 });
 
+it("statistics that are not numbers, as a trainer that diverged writes them, are passed over", async () => {
+  const fixture = readFixture("llama-grouped");
+  const { directory } = writeCheckpoint(fixture);
+  const config = JSON.stringify({ ...fixture.config, architectures: ["RewardModel"] });
+  writeFileSync(join(directory, "config.json"), `${config.slice(0, -1)}, "mean": NaN, "std": Infinity}`);
+  expectScores(await scores(directory, fixture), fixture);
+});
+
 it("what a config says of the score and is not applied is told while the model is loaded", async () => {
   const folder = temporaryFolder("locate");
   cpSync(DEMO_MODEL, folder, { recursive: true });
