@@ -1,14 +1,17 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
 import { createProgram } from "./program.js";
+import { writeError } from "../io/disk.js";
 import { EXIT, exitCodeOf, reportError } from "./report-error.js";
 
-// A reader that has seen enough, as in "… | head", is no error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  reportError(error);
-  process.exit(EXIT.failed);
+process.stdout.on("error", (error) => {
+  // A command that listens itself does what is to be done.
+  if (process.stdout.listenerCount("error") > 1) return;
+  reportError(writeError(error, "standard output"));
+  process.exit(exitCodeOf(error));
 });
+// A limit to the size of files is an error of the write that meets it, not the end of the process.
+if (process.platform !== "win32") process.on("SIGXFSZ", () => {});
 
 try {
   await createProgram().parseAsync();

@@ -10,11 +10,13 @@ export const EXIT = {
 } as const;
 
 export function exitCodeOf(error: unknown): number {
+  if (isReaderGone(error)) return 0;
   return error instanceof Interrupted ? error.exitCode : EXIT.failed;
 }
 
 /** One message for what the user can mend; a stack for what only we can. */
 export function reportError(error: unknown): void {
+  if (isReaderGone(error)) return;
   const text =
     error instanceof RewardModelScoreError
       ? `${error.code}: ${error.message}`
@@ -24,4 +26,11 @@ export function reportError(error: unknown): void {
           ? (error.stack ?? error.message)
           : String(error);
   process.stderr.write(`reward-model-score: ${printable(text)}\n`);
+}
+
+/** A reader that has seen enough, as in "… | head", is no error. */
+function isReaderGone(error: unknown): boolean {
+  for (const each of error instanceof Error ? [error, error.cause] : [])
+    if (each instanceof Error && "code" in each && each.code === "EPIPE") return true;
+  return false;
 }

@@ -1,4 +1,6 @@
-import type { InputFile } from "../io/input-file.js";
+import { RewardModelScoreError } from "../errors.js";
+import { recognizeKind } from "../io/file-kind.js";
+import { InputFile } from "../io/input-file.js";
 import { setMembers } from "../io/json-object.js";
 import { readLines } from "../io/lines.js";
 import { parsePythonJson } from "../io/python-json.js";
@@ -17,7 +19,36 @@ export interface InputRow {
   fraction: number | undefined;
 }
 
+/** Opens a file of rows. What it is shows at once, unless it is a pipe, which may be silent for long. */
+export async function openRows(path: string): Promise<InputFile> {
+  const input = await InputFile.open(path);
+  try {
+    if (input.stats.isFile()) await requireJsonLines(input);
+    return input;
+  } catch (error) {
+    input.close();
+    throw error;
+  }
+}
+
+async function requireJsonLines(input: InputFile): Promise<void> {
+  const kind = recognizeKind(await input.head());
+  if (kind === undefined) return;
+  const { name, isStandardInput } = input;
+  const file = isStandardInput
+    ? "FILE"
+    : /^[\w./-]+$/.test(name)
+      ? name
+      : `'${name.replaceAll("'", "'\\''")}'`;
+  throw new RewardModelScoreError(
+    "ERR_NOT_SUPPORTED",
+    `${name} is ${kind.name}, not JSON Lines, which has a JSON object on each line. To convert it: ${kind.remedy(file)}`,
+    { feature: kind.name },
+  );
+}
+
 export async function* readRows(input: InputFile): AsyncGenerator<InputRow> {
+  await requireJsonLines(input);
   for await (const line of readLines(input)) {
     const { number, end } = line;
     const fraction = input.fraction(end);

@@ -1,7 +1,6 @@
 import { bench } from "../bench/bench.js";
 import { sampleRows, type Sample } from "../bench/sample.js";
 import { RewardModelScoreError } from "../errors.js";
-import { InputFile } from "../io/input-file.js";
 import { findLibtorch } from "../libtorch/find.js";
 import { openModel } from "../model/open-model.js";
 import { loadBinding } from "../native/load.js";
@@ -14,7 +13,7 @@ import { reportLoading } from "./load-report.js";
 import { Progress } from "./progress.js";
 import { readModelOptions } from "./read-model-options.js";
 import { requireLibtorch } from "./require-libtorch.js";
-import { readRows, type InputRow } from "./rows.js";
+import { openRows, readRows, type InputRow } from "./rows.js";
 
 export async function runBench(
   path: string,
@@ -52,7 +51,7 @@ export async function runBench(
 }
 
 async function readSample(path: string, size: number, signal: AbortSignal): Promise<Sample<unknown>> {
-  const input = await InputFile.open(path);
+  const input = await openRows(path);
   const stop = () => input.close(signal.reason as Error);
   signal.addEventListener("abort", stop, { once: true });
   try {

@@ -1,38 +1,38 @@
-import { once } from "node:events";
-import { InputFile } from "../io/input-file.js";
+import type { InputFile } from "../io/input-file.js";
 import { OutputFile } from "../io/output-file.js";
 import type { RewardModelScoreOptions } from "../options.js";
 import { RewardModelScore } from "../reward-model-score.js";
 import { resolveColumns } from "../rows/columns.js";
+import { abortable } from "../scoring/abortable.js";
 import type { ScoreFlags } from "./commands/score.js";
 import { interruptible } from "./interrupt.js";
 import { readModelOptions } from "./read-model-options.js";
 import { requireLibtorch } from "./require-libtorch.js";
 import { EXIT } from "./report-error.js";
-import { errorOf, formatRow, readRows, type InputRow } from "./rows.js";
+import { errorOf, formatRow, openRows, readRows, type InputRow } from "./rows.js";
 import { ScoreReport } from "./score-report.js";
 
 export async function runScore(
   path: string,
-  { output: outputPath, yes, ...flags }: ScoreFlags,
+  { output: outputPath = "-", yes, ...flags }: ScoreFlags,
 ): Promise<void> {
   // Everything that can be wrong with the arguments shows before a model is loaded.
   const options = await readModelOptions(flags);
   const step = new RewardModelScore(options);
-  const input = await InputFile.open(path);
-  const output = outputPath === undefined ? undefined : await OutputFile.open(outputPath);
+  const input = await openRows(path);
   const report = new ScoreReport();
   try {
-    await requireLibtorch(options.libtorch, yes ?? false);
-    await interruptible((signal) => score(step, options, input, output, report, signal));
-    await output?.commit();
-  } catch (error) {
-    report.stop();
-    await output?.abandon();
-    if (output && output.lines > 0) {
-      process.stderr.write(`The ${output.lines} rows that were finished are in ${output.partial}\n`);
+    const output = await OutputFile.open(outputPath, input.stats);
+    try {
+      await requireLibtorch(options.libtorch, yes ?? false);
+      await interruptible((signal) => score(step, options, input, output, report, signal));
+      await output.commit();
+    } catch (error) {
+      report.stop();
+      await output.abandon();
+      if (output.lines > 0 && output.partial !== undefined) report.kept(output.lines, output.partial);
+      throw error;
     }
-    throw error;
   } finally {
     report.stop();
     input.close();
@@ -46,7 +46,7 @@ async function score(
   step: RewardModelScore,
   options: RewardModelScoreOptions,
   input: InputFile,
-  output: OutputFile | undefined,
+  output: OutputFile,
   report: ScoreReport,
   signal: AbortSignal,
 ): Promise<void> {
@@ -68,8 +68,8 @@ async function score(
     const row = waiting.shift()!;
     const failed = scored[columns.score] === null;
     const line = formatRow(row, scored, columns);
-    if (output) await output.write(line);
-    else if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain", { signal });
+    const written = output.write(line);
+    if (written) await abortable(() => written, signal);
     report.row(row, failed ? errorOf(row, scored) : undefined);
   }
 }

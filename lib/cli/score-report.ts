@@ -42,6 +42,13 @@ export class ScoreReport {
     this.#progress.stop();
   }
 
+  /** The work was not finished. */
+  kept(rows: number, partial: string): void {
+    process.stderr.write(
+      `The ${count(rows)} rows that were finished are in ${partial}. The next run does not overwrite it: move it away first.\n`,
+    );
+  }
+
   finish(): void {
     const { truncatedRows = 0, truncatedTokens = 0 } = this.#scoring ?? {};
     const lines = [

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { lstat, rm, utimes, writeFile } from "node:fs/promises";
+import { lstat, open, rm, utimes } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
@@ -64,6 +64,14 @@ export class FileLock {
     }
   }
 
+  /** Takes the lock if it is free, or held by a process that has died. */
+  static async tryAcquire(path: string, times: LockTimes = TIMES): Promise<FileLock | undefined> {
+    const lock = await FileLock.#tryOnce(path, times);
+    if (lock) return lock;
+    await FileLock.#removeIfDead(path, undefined, times);
+    return await FileLock.#tryOnce(path, times);
+  }
+
   async release(): Promise<void> {
     clearInterval(this.#beat);
     const owner = await readOwner(this.path);
@@ -72,12 +80,18 @@ export class FileLock {
 
   static async #tryOnce(path: string, times: LockTimes): Promise<FileLock | undefined> {
     const owner: Owner = { id: randomUUID(), ...thisProcess(), machine: machine() };
+    const file = await open(path, "wx").catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+    if (!file) return undefined;
     try {
-      await writeFile(path, JSON.stringify(owner), { flag: "wx" });
+      await file.writeFile(JSON.stringify(owner));
       return new FileLock(path, owner.id, times);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "EEXIST") return undefined;
+      await rm(path, { force: true });
       throw error;
+    } finally {
+      await file.close();
     }
   }
 
@@ -108,11 +122,13 @@ async function deadOwner(path: string, times: LockTimes): Promise<string | undef
   // Killed between creating the file and writing its name into it.
   if (!owner) return age > times.heartbeat ? "nameless" : undefined;
   if (owner.machine !== machine()) return age > times.stale ? owner.id : undefined;
-  // A running process that is silent for long is another one with the same pid.
-  return !isAlive(owner) || age > 10 * times.stale ? owner.id : undefined;
+  if (!isAlive(owner)) return owner.id;
+  // Where nothing tells when a process started, one that is silent for long is another one with the same pid.
+  return owner.started === undefined && age > 10 * times.stale ? owner.id : undefined;
 }
 
-async function readOwner(path: string): Promise<Owner | undefined> {
+/** Who holds a lock; undefined where a file is no lock. */
+export async function readOwner(path: string): Promise<Owner | undefined> {
   try {
     return v.parse(ownerSchema, JSON.parse((await readText(path)) ?? ""));
   } catch {

@@ -1,5 +1,6 @@
-import { spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -172,9 +173,168 @@ describe("score", () => {
       status: 2,
       stderr: `reward-model-score: ERR_NOT_FOUND: ${none} does not exist.\n`,
     });
+    const array = file("rows.json", JSON.stringify([FIRST]));
+    expect(await run(array)).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/ERR_NOT_SUPPORTED: .*rows\.json is a JSON array, .* jq -c/) as string,
+    });
     const unwritable = await run(rows, "--output", join(none, "scored.jsonl"));
     expect(unwritable.status).toBe(2);
     expect(unwritable.stderr).toContain(`ERR_IO: ${join(none, "scored.jsonl")} cannot be written`);
+  });
+
+  it("names another kind of file on standard input, once", async () => {
+    const { status, stdout, stderr } = await score(["-"], "instruction,response\nHow much is 2+2?,4\n");
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(/^reward-model-score: ERR_NOT_SUPPORTED: standard input is a CSV table, .*\n$/);
+  });
+
+  it("tells a compressed file that is not whole, and keeps the rows before that", async () => {
+    const rows = gzipSync(jsonl(Array.from({ length: 600 }, (_, i) => ({ ...FIRST, i }))), { level: 0 });
+    const output = join(directory, "scored.jsonl");
+    const broken: [string, Buffer, RegExp][] = [
+      ["cut.gz", rows.subarray(0, -100), /is cut off/],
+      ["followed.gz", Buffer.concat([rows, Buffer.from("garbage")]), /something that is not gzip follows/],
+      ["empty.gz", Buffer.alloc(0), /is empty/],
+      ["plain.gz", Buffer.from(jsonl([FIRST])), /is not a gzip file/],
+    ];
+    for (const [name, bytes, message] of broken) {
+      const path = file(name, bytes);
+      const { status, stderr } = await score([path, "--output", output]);
+      expect(status, name).toBe(2);
+      expect(stderr, name).toMatch(new RegExp(`ERR_IO: .*${name} cannot be read: .*${message.source}`));
+      expect(stderr, name).not.toMatch(/^ +at /m);
+      expect(existsSync(output), name).toBe(false);
+      const told = Number(/The ([\d,]+) rows that were finished/.exec(stderr)?.[1] ?? 0);
+      const kept = existsSync(`${output}.partial`) ? parse(readFileSync(`${output}.partial`, "utf8")) : [];
+      expect(told, name).toBe(kept.length);
+      if (kept.length > 0) rmSync(`${output}.partial`);
+    }
+    const padded = file(
+      "padded.gz",
+      Buffer.concat([gzipSync(jsonl([FIRST])), Buffer.alloc(512), gzipSync(jsonl([SECOND]))]),
+    );
+    expect(parse((await score([padded])).stdout)).toHaveLength(2);
+  });
+
+  it("never writes to what it reads, nor over what an interrupted run left", async () => {
+    const rows = file("rows.jsonl", jsonl([FIRST]));
+    const output = join(directory, "scored.jsonl");
+    const taken = file("scored.jsonl.partial", jsonl([FIRST]));
+    const content = readFileSync(taken, "utf8");
+    for (const args of [
+      [taken, "--output", output],
+      [rows, "--output", output],
+      [rows, "--output", output, "--model", join(directory, "typo")],
+    ]) {
+      const { status, stderr } = await score(args);
+      expect(status).toBe(2);
+      expect(stderr).toMatch(/scored\.jsonl\.partial (and cannot be written there|is there already)/);
+      expect(readFileSync(taken, "utf8")).toBe(content);
+    }
+    const shell = (command: string) => {
+      const { status, stderr } = spawnSync(
+        "bash",
+        ["-c", `${command.replace("RUN", `"${process.execPath}" "${MAIN}" score --model ${MODEL}`)}`],
+        {
+          stdio: ["ignore", "pipe", "pipe"],
+          encoding: "utf8",
+        },
+      );
+      expect({ status, stderr }).toEqual({
+        status: 2,
+        stderr: expect.stringContaining("Name another output") as string,
+      });
+    };
+    shell(`RUN "${rows}" >> "${rows}"`);
+    shell(`RUN - --output "${rows}" < "${rows}"`);
+    shell(`RUN /dev/stdin --output "${rows}" < "${rows}"`);
+    expect(readFileSync(rows, "utf8")).toBe(jsonl([FIRST]));
+  });
+
+  it.skipIf(process.platform === "win32")("writes to pipes and devices directly", () => {
+    const rows = file("rows.jsonl", jsonl([FIRST, SECOND]));
+    const run = (end: string) =>
+      execFileSync(
+        "bash",
+        ["-c", `"${process.execPath}" "${MAIN}" score "${rows}" --model ${MODEL} ${end}`],
+        {
+          stdio: ["ignore", "pipe", "ignore"],
+          encoding: "utf8",
+        },
+      );
+    const plain = run("");
+    expect(parse(plain)).toHaveLength(2);
+    for (const end of [
+      "--output -",
+      "--output /dev/stdout",
+      "--output /dev/stdout | cat",
+      "--output /dev/fd/3 3>&1 | cat",
+    ])
+      expect(run(end), end).toBe(plain);
+    expect(run("--output >(cat) | cat")).toBe(plain);
+    expect(run("--output /dev/null")).toBe("");
+    const appended = file("appended.jsonl", "first\n");
+    run(`--output /dev/stdout >> "${appended}"`);
+    expect(readFileSync(appended, "utf8")).toBe(`first\n${plain}`);
+    execFileSync("mkfifo", [join(directory, "pipe")]);
+    expect(
+      run(`--output "${join(directory, "pipe")}" & head -n 1 "${join(directory, "pipe")}"; wait $!`),
+    ).toBe(`${plain.split("\n")[0]}\n`);
+  });
+
+  it.skipIf(!existsSync("/dev/full"))("tells a full disk behind standard output without a stack", () => {
+    const rows = file("rows.jsonl", jsonl([FIRST]));
+    for (const command of [`score "${rows}" --model ${MODEL}`, "--help"]) {
+      const full = spawnSync("bash", ["-c", `"${process.execPath}" "${MAIN}" ${command} > /dev/full`], {
+        stdio: ["ignore", "pipe", "pipe"],
+        encoding: "utf8",
+      });
+      expect(full.status).toBe(2);
+      expect(full.stderr).toBe(
+        "reward-model-score: ERR_DISK_FULL: The disk is full: standard output cannot be written. Free some.\n",
+      );
+    }
+  });
+
+  it.skipIf(process.platform === "win32").each(["scored.jsonl", "scored.jsonl.gz"])(
+    "counts the rows that are whole when no more fits: %s",
+    (name) => {
+      // What does not compress fills a file soon.
+      const noise = () => randomBytes(1500).toString("base64");
+      const rows = file(
+        "rows.jsonl",
+        jsonl(Array.from({ length: 400 }, () => ({ ...FIRST, noise: noise() }))),
+      );
+      const output = join(directory, name);
+      const command = `ulimit -f 256; exec "${process.execPath}" "${MAIN}" score "${rows}" --model ${MODEL} --output "${output}"`;
+      const { status, stderr } = spawnSync("bash", ["-c", command], {
+        stdio: ["ignore", "pipe", "pipe"],
+        encoding: "utf8",
+      });
+      expect(status).toBe(2);
+      expect(stderr).toMatch(/^reward-model-score: ERR_IO: .*\.partial cannot be written: EFBIG/m);
+      const bytes = readFileSync(`${output}.partial`);
+      const kept = (name.endsWith(".gz") ? gunzipSync(bytes) : bytes).toString();
+      expect(kept.endsWith("}\n")).toBe(true);
+      const lines = parse(kept);
+      expect(lines.length).toBeGreaterThan(0);
+      expect(stderr).toContain(`The ${lines.length} rows that were finished are in ${output}.partial`);
+    },
+  );
+
+  it("lets a second run with the same output go no further", async () => {
+    const rows = file("rows.jsonl", jsonl([FIRST]));
+    const output = join(directory, "scored.jsonl");
+    const first = spawn(process.execPath, [MAIN, "score", "-", "--model", MODEL, "--output", output]);
+    while (!existsSync(`${output}.partial`)) await setTimeout(20);
+    const second = await score([rows, "--output", output]);
+    expect(second.status).toBe(2);
+    expect(second.stderr).toMatch(new RegExp(`ERR_IO: .* another run \\(process ${first.pid}\\)`));
+    first.stdin.end(jsonl([SECOND]));
+    expect(await new Promise((resolve) => first.on("close", resolve))).toBe(0);
+    expect(parse(readFileSync(output, "utf8"))).toMatchObject([SECOND!]);
+    expect(readdirSync(directory).sort()).toEqual(["rows.jsonl", "scored.jsonl"]);
   });
 
   it("leaves no output behind when the model cannot be loaded", async () => {

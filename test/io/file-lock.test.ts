@@ -106,3 +106,28 @@ it("is not released by one from whom it was taken", async () => {
   await lock.release();
   expect(await readFile(path, "utf8")).toContain("another");
 });
+
+it("is taken at once when its pid belongs to another process by now", async () => {
+  const { path } = place();
+  await heldBy(path, { pid: process.pid, started: "before" });
+  await (await FileLock.tryAcquire(path, QUICK))!.release();
+});
+
+it("is not waited for by who only tries", async () => {
+  const { folder, path } = place();
+  const lock = await FileLock.acquire(path, undefined, QUICK);
+  expect(await FileLock.tryAcquire(path, QUICK)).toBeUndefined();
+  await lock.release();
+  await heldBy(path, { pid: await deadPid() });
+  await (await FileLock.tryAcquire(path, QUICK))!.release();
+  expect(await filesBelow(folder)).toEqual([]);
+});
+
+it("is not taken from a process that was stopped for long", async () => {
+  const { path } = place();
+  await heldBy(path, {}, 1_000_000);
+  // Where the system does not tell when a process started, nothing tells it from another one with its pid.
+  const { started } = JSON.parse(await readFile(path, "utf8")) as { started?: string };
+  if (started === undefined) return;
+  expect(await FileLock.tryAcquire(path, QUICK)).toBeUndefined();
+});
