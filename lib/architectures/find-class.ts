@@ -40,7 +40,8 @@ export function findClass(
   }
   const found = typeof model_type === "string" ? ofModelType(model_type) : ofClassNames(listed);
   const isClassifier = listed.some((name) => name.endsWith(CLASSIFIER));
-  if (found && !hasOwnCode(auto_map, listed, found.className + CLASSIFIER)) {
+  const own = found && ownClass(auto_map, listed, found.className);
+  if (found && own === undefined) {
     const { family, className } = found;
     const name = className + CLASSIFIER;
     if (tensors.has(`${SCORE}.weight`)) return { name, registration: classifier(family) };
@@ -50,9 +51,10 @@ export function findClass(
   const architecture = listed.join(", ") || "none named in config.json";
   const supported = supportedArchitectures();
   const ofType = typeof model_type === "string" ? ` (model_type ${JSON.stringify(model_type)})` : "";
-  const reason = found
-    ? `${architecture} is a language model, and the checkpoint has no value head beside it.`
-    : `There is no built-in program for the architecture ${architecture}${ofType}.`;
+  const reason =
+    found && own === undefined
+      ? `${architecture} is a language model, and the checkpoint has no value head beside it.`
+      : `There is no built-in program for the architecture ${own ?? architecture}${ofType}.`;
   throw new RewardModelScoreError(
     "ERR_UNSUPPORTED_ARCHITECTURE",
     `${reason} ${hintOfPrefix(tensors) ?? exportIt} ` + `Built in are: ${supported.join(", ")}.`,
@@ -86,8 +88,20 @@ function ofClassNames(names: readonly string[]): FoundFamily | undefined {
   return undefined;
 }
 
-/** Whether the repository brings a classifier of its own, whose score need not be that of transformers' class. */
-function hasOwnCode(autoMap: unknown, listed: readonly string[], standard: string): boolean {
-  const own = (autoMap as Record<string, unknown> | null | undefined)?.AutoModelForSequenceClassification;
-  return typeof own === "string" && !own.endsWith(`.${standard}`) && !listed.includes(standard);
+/**
+ * The class that the repository brings its own code for (auto_map), if its score need not be that of transformers' class:
+ * one for sequence classification, or the one that was saved.
+ */
+function ownClass(autoMap: unknown, listed: readonly string[], className: string): string | undefined {
+  const isOwn = (name: string) =>
+    !name.startsWith(className) ||
+    !/^(For(CausalLM|SequenceClassification)|Model)$/.test(name.slice(className.length));
+  if (listed.includes(className + CLASSIFIER)) return undefined;
+  const map = Object.entries(autoMap ?? {}).flatMap(([key, reference]: [string, unknown]) =>
+    typeof reference === "string" ? [{ key, name: reference.slice(reference.lastIndexOf(".") + 1) }] : [],
+  );
+  const scoring = map.filter(
+    ({ key, name }) => key === "AutoModelForSequenceClassification" || listed.includes(name),
+  );
+  return scoring.map(({ name }) => name).find(isOwn);
 }

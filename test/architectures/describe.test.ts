@@ -264,14 +264,32 @@ describe("prefixes that trainers leave", () => {
 });
 
 describe("describeArchitecture refuses", () => {
-  it("a repository whose own code computes the score", () => {
-    const own = {
-      architectures: ["MyReward"],
-      auto_map: { AutoModelForSequenceClassification: "my.MyReward" },
-    };
-    expectCode(() => describeWith("llama-grouped", own), "ERR_UNSUPPORTED_ARCHITECTURE", /MyReward/);
-    const standard = { AutoModelForSequenceClassification: "o/m--modeling.LlamaForSequenceClassification" };
-    expect(describeWith("llama-grouped", { architectures: null, auto_map: standard }).family).toBe("llama");
+  it.each(["AutoModelForSequenceClassification", "AutoModel"])(
+    "a repository whose own code computes the score, as %s",
+    (key) => {
+      const own = {
+        architectures: ["Qwen2ForMyReward"],
+        auto_map: { [key]: "o/m--modeling.Qwen2ForMyReward" },
+      };
+      const changes = { ...own, model_type: "qwen2" };
+      expectCode(
+        () => describeWith("qwen2", changes),
+        "ERR_UNSUPPORTED_ARCHITECTURE",
+        /program for the architecture Qwen2ForMyReward/,
+      );
+    },
+  );
+
+  it.each([
+    [null, { AutoModelForSequenceClassification: "o/m--modeling.LlamaForSequenceClassification" }],
+    [
+      ["LlamaForCausalLM"],
+      { AutoModelForCausalLM: "modeling.LlamaForCausalLM", AutoConfig: "config.MyConfig" },
+    ],
+    [["RewardModel"], { AutoTokenizer: [null, "tokenizer.MyTokenizer"] }],
+    [["RewardModel"], null],
+  ])("not a repository whose code scores as transformers does: %j, %j", (architectures, auto_map) => {
+    expect(describeWith("llama-grouped", { architectures, auto_map }).pooling.rule).toBe("hf");
   });
 
   it("two models in one checkpoint", () => {
