@@ -70,15 +70,24 @@ it("statistics that are not numbers, as a trainer that diverged writes them, are
   expectScores(await scores(directory, fixture), fixture);
 });
 
-it("what a config says of the score and is not applied is told while the model is loaded", async () => {
+/** The demo model with changes of its files. */
+function demoWith(changes: Record<string, (json: Record<string, unknown>) => object>): string {
   const folder = temporaryFolder("locate");
   cpSync(DEMO_MODEL, folder, { recursive: true });
   rmSync(join(folder, "model.pt"), { force: true });
-  const path = join(folder, "config.json");
-  const config = JSON.parse(readFileSync(path, "utf8")) as object;
-  writeFileSync(path, JSON.stringify({ ...config, architectures: ["RewardModel"], mean: 0.5, std: 2 }));
+  for (const [file, change] of Object.entries(changes)) {
+    const path = join(folder, file);
+    const json = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+    writeFileSync(path, JSON.stringify({ ...json, ...change(json) }));
+  }
+  return folder;
+}
+
+const row = { instruction: "How much is 2+2?", response: "4" };
+
+it("what a config says of the score and is not applied is told while the model is loaded", async () => {
+  const folder = demoWith({ "config.json": () => ({ architectures: ["RewardModel"], mean: 0.5, std: 2 }) });
   const news: LoadProgress[] = [];
-  const row = { instruction: "How much is 2+2?", response: "4" };
   const scoreOf = async (model: string) => {
     await using step = new RewardModelScore({ model });
     await step.load({ onProgress: (progress) => void news.push(progress) });
@@ -88,4 +97,23 @@ it("what a config says of the score and is not applied is told while the model i
   expect(news.filter(({ phase }) => phase === "warning")).toEqual([
     { phase: "warning", message: expect.stringContaining("mean 0.5") as string },
   ]);
+});
+
+it("a tokenizer that was saved while it cut and padded, with a token that the model has not, scores as before", async () => {
+  const added = { id: 1_000_000, content: "[NEW]", single_word: false, lstrip: false, rstrip: false };
+  const folder = demoWith({
+    "tokenizer.json": ({ added_tokens }) => ({
+      truncation: { direction: "Right", max_length: 3, strategy: "LongestFirst", stride: 0 },
+      padding: { strategy: { Fixed: 64 }, direction: "Right", pad_id: 0, pad_type_id: 0, pad_token: "x" },
+      added_tokens: [...(added_tokens as object[]), { ...added, normalized: false, special: true }],
+    }),
+  });
+  await using demo = new RewardModelScore({ model: "demo" });
+  await demo.load();
+  await using step = new RewardModelScore({ model: folder });
+  await step.load();
+  const scored: unknown[] = [];
+  for await (const { score } of step.stream([row, { ...row, response: "[NEW]" }, row])) scored.push(score);
+  const [alone] = await demo.score([row]);
+  expect(scored).toEqual([alone, null, alone]);
 });
