@@ -60,6 +60,7 @@ async function score(
   const rows = async function* () {
     for await (const row of readRows(input)) {
       waiting.push(row);
+      report.read(row);
       yield row.row;
     }
   };

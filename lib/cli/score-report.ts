@@ -8,10 +8,16 @@ import type { InputRow } from "./rows.js";
 /** How many rows without a score are told one by one; all of them carry their error in the output. */
 const ERRORS_SHOWN = 10;
 
+/** The first packs take longer than others: what they took says little of the time that is left. */
+const PACKS_BEFORE_ESTIMATE = 4;
+
 /** What `score` tells on stderr while it runs and at the end. */
 export class ScoreReport {
   failed = 0;
   #rows = 0;
+  #read = 0;
+  #fractionRead: number | undefined;
+  #packs = 0;
   #start = performance.now();
   #scoring: ScoringProgress | undefined;
   readonly #progress = new Progress();
@@ -25,16 +31,33 @@ export class ScoreReport {
     this.#start = performance.now();
   }
 
-  scoring(progress: ScoringProgress): void {
-    this.#scoring = progress;
+  /** A row was read; it is scored later. */
+  read({ fraction }: InputRow): void {
+    this.#read++;
+    this.#fractionRead = fraction;
   }
 
-  row({ line, fraction }: InputRow, error: string | undefined): void {
+  scoring(progress: ScoringProgress): void {
+    this.#scoring = progress;
+    this.#packs++;
+    this.#update();
+  }
+
+  /** A row is finished; they come in the order of the input, and many at a time. */
+  row({ line }: InputRow, error: string | undefined): void {
     this.#rows++;
     if (error !== undefined && ++this.failed <= ERRORS_SHOWN) this.#progress.tell(`line ${line}: ${error}`);
+    this.#update();
+  }
+
+  #update(): void {
+    // Rows that others before them in the input still hold up are done too.
+    const done = Math.max(this.#rows, this.#scoring?.rows ?? 0);
+    const fraction = this.#fractionRead === undefined ? undefined : (this.#fractionRead * done) / this.#read;
     this.#progress.update(fraction, () => {
-      const left = fraction ? this.#seconds() * (1 / fraction - 1) : undefined;
-      return `${this.#speed()}${left === undefined ? "" : `, ${formatDuration(left)} left`}`;
+      const left =
+        fraction && this.#packs >= PACKS_BEFORE_ESTIMATE ? this.#seconds() * (1 / fraction - 1) : undefined;
+      return `${this.#speed(done - this.failed)}${left === undefined ? "" : `, ${formatDuration(left)} left`}`;
     });
   }
 
@@ -51,9 +74,10 @@ export class ScoreReport {
 
   finish(): void {
     const { truncatedRows = 0, truncatedTokens = 0 } = this.#scoring ?? {};
-    const lines = [
-      `Scored ${rows(this.#rows - this.failed)} in ${formatDuration(this.#seconds())}: ${this.#speed()}`,
-    ];
+    if (this.#rows === 0) return void process.stderr.write("The input has no rows.\n");
+    const scored = this.#rows - this.failed;
+    const speed = scored === 0 ? "" : `: ${this.#speed(scored)}`;
+    const lines = [`Scored ${rows(scored)} in ${formatDuration(this.#seconds())}${speed}`];
     if (truncatedRows > 0)
       lines.push(`Truncated: ${rows(truncatedRows)}, by ${count(truncatedTokens)} tokens in all`);
     if (this.failed > 0) {
@@ -63,9 +87,9 @@ export class ScoreReport {
     process.stderr.write(`${lines.join("\n")}\n`);
   }
 
-  #speed(): string {
+  #speed(scored: number): string {
     const perSecond = (value: number) => count(value / Math.max(this.#seconds(), 1e-3));
-    return `${perSecond(this.#rows)} rows/s, ${perSecond(this.#scoring?.tokens ?? 0)} tokens/s`;
+    return `${perSecond(scored)} rows/s, ${perSecond(this.#scoring?.tokens ?? 0)} tokens/s`;
   }
 
   #seconds(): number {

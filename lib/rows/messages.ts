@@ -24,6 +24,10 @@ function readMessage(value: unknown, path: string, report: Report): Message {
     report(path, `is ${describe(value)}; expected an object with role and content`);
     return { role: "" };
   }
+  if (value["role"] === undefined && "from" in value && "value" in value) {
+    report(path, "has from and value; expected role (human is user, gpt is assistant) and content");
+    return { role: "" };
+  }
   if (typeof value["role"] !== "string") {
     report(`${path}.role`, `is ${describe(value["role"])}; expected a string like "user" or "assistant"`);
   }

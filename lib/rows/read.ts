@@ -1,4 +1,5 @@
 import { RewardModelScoreError, type RowProblem } from "../errors.js";
+import { describeColumns } from "./column-hint.js";
 import type { Columns } from "./columns.js";
 import { readConversation, type Report } from "./messages.js";
 import { describe, problemOfText } from "./text.js";
@@ -60,25 +61,34 @@ function readInput(row: unknown, options: ReadOptions, report: Report): RowInput
     return undefined;
   }
   const { instruction, response, conversation } = options.columns;
-  const columns = row as Row;
-  const hasInstruction = isPresent(columns[instruction]);
-  const hasResponse = isPresent(columns[response]);
+  const read = (column: string) => readColumn(row as Row, column);
+  const hasInstruction = isPresent(read(instruction));
+  const hasResponse = isPresent(read(response));
   if (hasInstruction && hasResponse) {
-    const question = readText(columns[instruction], instruction, report);
-    const answer = readText(columns[response], response, report);
+    const question = readText(read(instruction), instruction, report);
+    const answer = readText(read(response), response, report);
     return options.inputFormat === "pair" ? { question, answer } : pairMessages(question, answer);
   }
-  if (isPresent(columns[conversation])) {
-    const messages = readConversation(columns[conversation], conversation, report);
+  if (isPresent(read(conversation))) {
+    const messages = readConversation(read(conversation), conversation, report);
     return options.inputFormat === "pair" ? readPair(messages, conversation, report) : messages;
   }
+  const has = describeColumns(row as Row, options.columns);
   if (hasInstruction || hasResponse) {
     const [present, absent] = hasInstruction ? [instruction, response] : [response, instruction];
-    report(absent, `is ${describe(columns[absent])} although the row has ${present}; a row needs both`);
+    report(
+      absent,
+      `is ${describe(read(absent))} although the row has ${present}, and a row needs both; ${has}`,
+    );
   } else {
-    report("", `has neither ${instruction} and ${response} nor ${conversation}`);
+    report("", `has neither ${instruction} and ${response} nor ${conversation}; ${has}`);
   }
   return undefined;
+}
+
+/** Not what every object has of its own, like toString. */
+function readColumn(row: Row, column: string): unknown {
+  return Object.hasOwn(row, column) || !(column in Object.prototype) ? row[column] : undefined;
 }
 
 function isPresent(value: unknown): boolean {

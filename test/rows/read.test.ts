@@ -256,3 +256,80 @@ function deepFreeze<T>(value: T): T {
   }
   return value;
 }
+
+describe("a row of another shape", () => {
+  const user = turn("user", "a");
+  const assistant = turn("assistant", "b");
+
+  it.each<[Record<string, unknown>, string]>([
+    [
+      { id: 1, messages: [user, assistant] },
+      'its columns are id, messages: inputMappings { conversation: "messages" } reads them ' +
+        "(--input-mappings conversation=messages)",
+    ],
+    [
+      { prompt: "a", completion: "b" },
+      'inputMappings { instruction: "prompt", response: "completion" } reads them ' +
+        "(--input-mappings instruction=prompt,response=completion)",
+    ],
+    [{ instruction: "a", output: "b" }, 'inputMappings { response: "output" } reads them'],
+    [{ Question: "a", Answer: "b" }, 'inputMappings { instruction: "Question", response: "Answer" }'],
+    [
+      { prompt: "a", chosen: "b", rejected: "c" },
+      "(--input-mappings instruction=prompt,response=chosen), and once more for rejected",
+    ],
+    [
+      { prompt: "a", chosen: [user, assistant], rejected: [user, assistant] },
+      "(--input-mappings conversation=chosen), and once more for rejected",
+    ],
+    [{ prompt: [user], chosen: [assistant] }, "jq -c '.conversation = .prompt + .chosen'"],
+    [{ instruction: "a", responses: ["b", "c"] }, "jq -c '.response = .responses[]'"],
+    [{ prompt: "a", generations: ["b"] }, 'then inputMappings { instruction: "prompt" } reads them'],
+    [{ text: "a" }, "its columns are text"],
+    [{}, "it has no columns"],
+  ])("%j is told what it has and what would read it", (row, hint) => {
+    const [[, message] = []] = problems(row);
+    expect(message).toContain(hint);
+    const invalid = readRows.bind(undefined, [row], chat);
+    expect(invalid).toThrow(hint);
+  });
+
+  it("is read with the mappings that its message gives", () => {
+    const name = fc.constantFrom("prompt", "question", "answer", "output", "messages", "chosen", "id");
+    const value = fc.constantFrom<unknown>("text", null, 5, [user, assistant], ["text"]);
+    fc.assert(
+      fc.property(fc.dictionary(name, value), (row) => {
+        const [[, message] = []] = problems(row);
+        const flag = /\(--input-mappings ([^)]*)\)/.exec(message!)?.[1];
+        if (flag === undefined || message!.includes("jq")) return;
+        const mappings = Object.fromEntries(flag.split(",").map((pair) => pair.split("=")));
+        expect(readRow(row, 0, { ...chat, columns: resolveColumns(mappings as never) })).toHaveProperty(
+          "input",
+        );
+      }),
+    );
+  });
+
+  it("lists no more columns than fit, and none that could harm a terminal", () => {
+    const row = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`${"x".repeat(100)}${i}`, 1]));
+    const [[, message] = []] = problems({ "\u009b2J": 1, "a, b": 1, ...row });
+    expect(message!.length).toBeLessThan(1000);
+    expect(message).toContain('"\\u009b2J", "a, b", ');
+    expect(message).toMatch(/ and 990 more$/);
+  });
+
+  it("is not taken for one with columns that every object has", () => {
+    const columns = resolveColumns({ instruction: "toString", response: "valueOf" });
+    expect(problems({ conversation: "text" }, { columns, inputFormat: "chat" })[0]).toEqual([
+      "conversation",
+      "is a string; expected an array of { role, content } messages",
+    ]);
+  });
+
+  it("of ShareGPT is told what its messages are called here", () => {
+    const conversation = [{ from: "human", value: "a" }];
+    expect(problems({ conversation })).toEqual([
+      ["conversation[0]", "has from and value; expected role (human is user, gpt is assistant) and content"],
+    ]);
+  });
+});
