@@ -36,15 +36,17 @@ function packagesAreInstalled() {
   });
 }
 
+/** A libtorch of the cache has the headers only where somebody wanted them; any other is what the user named. */
 async function findOrFetchLibtorch() {
-  const { findLibtorch } = await import(pathToFileURL(join(root, "dist/libtorch/find.js")));
+  const { findLibtorch, hasHeaders } = await import(pathToFileURL(join(root, "dist/libtorch/find.js")));
   try {
-    return (await findLibtorch()).root;
+    const libtorch = await findLibtorch();
+    if (libtorch.source !== "cache" || (await hasHeaders(libtorch.root))) return libtorch.root;
   } catch (error) {
     if (error.code !== "ERR_RUNTIME_NOT_FOUND") fail(`${error.code}: ${error.message}`);
-    step("Setting libtorch up", process.execPath, [join(root, "dist/cli/main.js"), "setup"]);
-    return (await findLibtorch()).root;
   }
+  step("Setting libtorch up", process.execPath, [join(root, "dist/cli/main.js"), "setup", "--headers"]);
+  return (await findLibtorch()).root;
 }
 
 function step(title, command, args, env = {}) {

@@ -13,6 +13,7 @@ import { readHeaders } from "../model/read-headers.js";
 import { listDevices } from "../native/devices.js";
 import { loadBinding } from "../native/load.js";
 import { resolveOptions } from "../options.js";
+import { printable } from "../printable.js";
 import type { DeviceMapFlags } from "./commands/device-map.js";
 import { interruptible } from "./interrupt.js";
 import { align } from "./table.js";
@@ -35,11 +36,11 @@ export async function runDeviceMap(
   const program = placeableProgram(headers, options.torchDtype);
   const limits = request.limits ?? (await freeMemory(options.libtorch));
   const plan = planProgram(request.mode, limits, program, request.limits === undefined);
-  for (const warning of plan.warnings) process.stderr.write(`Warning: ${warning}\n`);
+  for (const warning of plan.warnings) process.stderr.write(`Warning: ${printable(warning)}\n`);
   const sizes = sizesOf(plan.map, plan.root);
   const report = { map: plan.map, limits: Object.fromEntries(plan.limits), sizes };
   process.stdout.write(
-    json ? `${JSON.stringify(report, undefined, 2)}\n` : describe(report, plan.boundaries),
+    json ? `${JSON.stringify(report, undefined, 2)}\n` : printable(describe(report, plan.boundaries)),
   );
 }
 

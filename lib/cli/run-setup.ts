@@ -4,7 +4,7 @@ import { interruptible } from "./interrupt.js";
 import { Progress } from "./progress.js";
 
 export async function runSetup(
-  options: Pick<SetupOptions, "device" | "libtorch" | "offline" | "dryRun">,
+  options: Pick<SetupOptions, "device" | "headers" | "libtorch" | "offline" | "dryRun">,
 ): Promise<void> {
   const progress = new Progress();
   try {

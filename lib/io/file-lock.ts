@@ -49,13 +49,19 @@ export class FileLock {
     this.#beat.unref();
   }
 
-  /** Waits for the lock; `signal` ends the wait with its reason. */
-  static async acquire(path: string, signal?: AbortSignal, times: LockTimes = TIMES): Promise<FileLock> {
+  /** Waits for the lock; `signal` ends the wait with its reason, `onWait` is told of it. */
+  static async acquire(
+    path: string,
+    signal?: AbortSignal,
+    { onWait, ...change }: Partial<LockTimes> & { onWait?: () => void } = {},
+  ): Promise<FileLock> {
+    const times = { ...TIMES, ...change };
     await makeFolder(dirname(path));
-    for (;;) {
+    for (let waited = false; ; waited = true) {
       signal?.throwIfAborted();
       const lock = await FileLock.#tryOnce(path, times);
       if (lock) return lock;
+      if (!waited) onWait?.();
       await FileLock.#removeIfDead(path, signal, times);
       // Jitter keeps those who wait out of step.
       await sleep(times.poll * (0.5 + Math.random()), undefined, { ...(signal && { signal }) }).catch(

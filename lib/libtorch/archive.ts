@@ -47,11 +47,11 @@ export class LibtorchArchive {
     this.size = files.reduce((sum, { entry }) => sum + entry.uncompressedSize, 0);
   }
 
-  static async open(path: string): Promise<LibtorchArchive> {
+  static async open(path: string, headers: boolean): Promise<LibtorchArchive> {
     try {
       const zip = await openPromise(path, { lazyEntries: true, autoClose: false });
       try {
-        return await LibtorchArchive.#read(path, zip);
+        return await LibtorchArchive.#read(path, zip, headers);
       } catch (error) {
         zip.close();
         throw error;
@@ -61,7 +61,7 @@ export class LibtorchArchive {
     }
   }
 
-  static async #read(path: string, zip: ZipFile): Promise<LibtorchArchive> {
+  static async #read(path: string, zip: ZipFile, headers: boolean): Promise<LibtorchArchive> {
     const entries = new Map<string, Entry>();
     // Refuses names that are absolute or climb out with "..".
     for await (const entry of zip.eachEntry()) entries.set(entry.fileName, entry);
@@ -81,7 +81,7 @@ export class LibtorchArchive {
     const prefix = isWheel ? "torch/" : "libtorch/";
     const files: File[] = [];
     for (const [name, entry] of entries) {
-      if (!name.startsWith(prefix) || !isNeeded(name.slice(prefix.length))) continue;
+      if (!name.startsWith(prefix) || !isNeeded(name.slice(prefix.length), headers)) continue;
       const sha256 = record?.get(name);
       if (record && !sha256) throw new Error(`the wheel's RECORD has no checksum of ${name}`);
       files.push({ entry, target: name.slice(prefix.length), sha256 });
@@ -89,7 +89,7 @@ export class LibtorchArchive {
     return new LibtorchArchive(path, zip, files, version, flavourOf(version, python), isWheel);
   }
 
-  /** Writes `lib/`, `include/` and `build-version` into a folder, and checks the hash of every file on the way. */
+  /** Writes `lib/`, `build-version` and, if wanted, `include/` into a folder, and checks the hash of every file on the way. */
   async unpack(
     directory: string,
     { signal, onProgress }: { signal?: AbortSignal | undefined; onProgress?: (bytes: number) => void } = {},

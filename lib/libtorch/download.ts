@@ -1,97 +1,97 @@
 import { spawn } from "node:child_process";
-import { createWriteStream } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { Readable, Transform } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import type { ReadableStream } from "node:stream/web";
-import { EnvHttpProxyAgent, fetch } from "undici";
+import pLimit from "p-limit";
+import { Connection } from "../download/connection.js";
+import { CONNECTIONS, downloadFile } from "../download/download-file.js";
+import { Hasher } from "../download/hasher.js";
+import { publicUrl } from "../download/public-url.js";
+import { DEFAULT_RETRY_POLICY, retrying, throwAfterRetries, TransientError } from "../download/retry.js";
+import { Source } from "../download/source.js";
+import { readProxyEnvironment } from "../env.js";
 import { RewardModelScoreError } from "../errors.js";
+import type { PublishedFile } from "./published.js";
 import { findPython } from "./python.js";
 import { LIBTORCH_VERSION } from "./version.js";
 
 export type Device = "cpu" | "cuda";
 
-/** PyTorch's own download; there is one for this platform only. Elsewhere Python's wheels are it. */
-export function downloadUrl(device: Device): string | undefined {
-  if (process.platform !== "linux" || process.arch !== "x64") return undefined;
-  // CUDA 13.0 is what the wheel of this release is built with too.
-  const flavour = device === "cuda" ? "cu130" : "cpu";
-  return `https://download.pytorch.org/libtorch/${flavour}/libtorch-shared-with-deps-${LIBTORCH_VERSION}%2B${flavour}.zip`;
-}
-
-/** Proxies of the environment, which the built-in fetch ignores. */
-const dispatcher = new EnvHttpProxyAgent();
+/** Milliseconds. */
 const ANSWER_TIMEOUT = 5_000;
-const IDLE_TIMEOUT = 60_000;
+const IDLE_TIMEOUT = 20_000;
 
 export interface DownloadOptions {
   signal?: AbortSignal | undefined;
   onProgress?: (bytes: number, total: number | undefined) => void;
 }
 
-/** Whether the server answers a HEAD request for the file within five seconds. */
+function connectTo(url: string): Connection {
+  return new Connection({ endpoint: url, proxy: readProxyEnvironment(), timeout: ANSWER_TIMEOUT });
+}
+
+/** Whether the server has the file and answers within five seconds. */
 export async function isReachable(url: string, signal?: AbortSignal): Promise<boolean> {
-  const timeout = AbortSignal.timeout(ANSWER_TIMEOUT);
+  await using connection = connectTo(url);
   try {
-    const response = await fetch(url, {
-      method: "HEAD",
-      dispatcher,
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-    });
-    return response.ok;
-  } catch {
+    return (await head(connection, url, signal)).status === 200;
+  } catch (error) {
     signal?.throwIfAborted();
-    return false;
+    if (error instanceof TransientError || RewardModelScoreError.is(error, "ERR_NETWORK")) return false;
+    throw error;
   }
 }
 
-/** Fetches a file into a folder; a body that ends early or goes silent for a minute is ERR_NETWORK. */
-export async function downloadFile(
-  url: string,
+async function head(connection: Connection, url: string, signal: AbortSignal | undefined) {
+  const response = await connection.send(url, { method: "HEAD", signal, idleTimeout: ANSWER_TIMEOUT });
+  await response.body.dump();
+  return response;
+}
+
+/**
+ * Fetches a file into a folder, from where an earlier attempt stopped, and returns its path when its sha256 is the
+ * published one.
+ *
+ * @throws ERR_NETWORK after all attempts, ERR_CHECKSUM
+ */
+export async function downloadArchive(
+  { url, sha256 }: PublishedFile,
   directory: string,
-  { signal, onProgress }: DownloadOptions = {},
+  { signal = new AbortController().signal, onProgress }: DownloadOptions,
 ): Promise<string> {
-  const path = join(directory, decodeURIComponent(basename(new URL(url).pathname)));
-  const idle = new AbortController();
-  const timer = setTimeout(() => idle.abort(new Error("nothing arrived for a minute")), IDLE_TIMEOUT);
-  const abort = signal ? AbortSignal.any([signal, idle.signal]) : idle.signal;
-  try {
-    const response = await fetch(url, { signal: abort, dispatcher });
-    if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
-    const total = Number(response.headers.get("content-length")) || undefined;
-    let bytes = 0;
-    const count = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        timer.refresh();
-        onProgress?.((bytes += chunk.length), total);
-        done(null, chunk);
-      },
-    });
-    const body = Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
-    await pipeline(body, count, createWriteStream(path), { signal: abort });
-    if (total !== undefined && bytes !== total) throw new Error(`${bytes} of ${total} bytes arrived`);
-    return path;
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (error instanceof Error && "syscall" in error && "path" in error) throw error;
-    // fetch's own message is "fetch failed"; what failed is its cause.
-    const { cause = error } = error as Error;
-    const reason = (idle.signal.aborted ? idle.signal.reason : cause) as Error;
-    throw new RewardModelScoreError(
-      "ERR_NETWORK",
-      `${url} could not be fetched: ${reason.message}. Run the command again.`,
-      { url },
-      { cause: error },
-    );
-  } finally {
-    clearTimeout(timer);
-  }
+  await using connection = connectTo(url);
+  await using hasher = new Hasher();
+  const size = await retrying(() => sizeOf(connection, url, signal), DEFAULT_RETRY_POLICY, signal).catch(
+    throwAfterRetries,
+  );
+  const target = join(directory, decodeURIComponent(basename(new URL(url).pathname)));
+  const failure = ({ status, url: at }: { status: number; url: string }) =>
+    Promise.resolve(new TransientError(`status ${status}`, publicUrl(at)));
+  const source = new Source({ connection, url, size, idleTimeout: IDLE_TIMEOUT, failure });
+  let loaded = 0;
+  const progress = { add: (_path: string, bytes: number) => onProgress?.((loaded += bytes), size) };
+  const limit = pLimit(CONNECTIONS);
+  const context = {
+    policy: DEFAULT_RETRY_POLICY,
+    hasher,
+    buffers: connection.buffers,
+    progress,
+    limit,
+    signal,
+  };
+  await downloadFile(context, source, { path: publicUrl(url), size, oid: sha256 }, target);
+  return target;
+}
+
+async function sizeOf(connection: Connection, url: string, signal: AbortSignal): Promise<number> {
+  const { status, headers } = await head(connection, url, signal);
+  const size = Number(headers["content-length"]);
+  if (status === 200 && Number.isSafeInteger(size) && size > 0) return size;
+  throw new TransientError(`status ${status}, ${headers["content-length"] ?? "no"} bytes`, publicUrl(url));
 }
 
 /** Lets pip fetch the wheel of torch alone into a folder, and returns its path. */
-export async function downloadWheel(directory: string, signal?: AbortSignal): Promise<string> {
-  await pip(["download", "--no-deps", "--dest", directory], directory, signal);
+export async function downloadWheel(directory: string, options: DownloadOptions): Promise<string> {
+  await pip(["download", "--no-deps", "--dest", directory], directory, options);
   const wheel = (await readdir(directory)).find((name) => name.endsWith(".whl"));
   if (wheel !== undefined) return join(directory, wheel);
   throw new RewardModelScoreError("ERR_NETWORK", `pip fetched no wheel of torch ${LIBTORCH_VERSION}.`, {
@@ -103,15 +103,22 @@ export async function downloadWheel(directory: string, signal?: AbortSignal): Pr
 export async function installWheels(
   directory: string,
   temporary: string,
-  signal?: AbortSignal,
+  options: DownloadOptions,
 ): Promise<void> {
-  await pip(["install", "--no-compile", "--target", directory], temporary, signal);
+  await pip(["install", "--no-compile", "--target", directory], temporary, options);
 }
 
 const REQUIREMENT = `torch==${LIBTORCH_VERSION}`;
 
+/** Milliseconds between two looks at what pip has so far. */
+const LOOK_INTERVAL = 1_000;
+
 /** pip knows the user's package index, proxies and certificates. What it prints goes to stderr. */
-async function pip(args: string[], temporary: string, signal?: AbortSignal): Promise<void> {
+async function pip(
+  args: string[],
+  temporary: string,
+  { signal, onProgress }: DownloadOptions,
+): Promise<void> {
   const python = await findPython();
   if (!python) {
     throw new RewardModelScoreError(
@@ -123,15 +130,19 @@ async function pip(args: string[], temporary: string, signal?: AbortSignal): Pro
     );
   }
   const always = ["--only-binary", ":all:", "--no-cache-dir", "--disable-pip-version-check"];
-  const all = ["-m", "pip", ...args, ...always, REQUIREMENT];
+  // Its bar is for terminals alone, where it would fight with ours.
+  const all = ["-m", "pip", ...args, ...always, "--progress-bar", "off", REQUIREMENT];
   // pip's own temporary files are as big as the wheels, and /tmp is often small.
   const env = { ...process.env, TMPDIR: temporary };
+  const looks = setInterval(() => {
+    void bytesBelow(temporary).then((bytes) => onProgress?.(bytes, undefined));
+  }, LOOK_INTERVAL);
   const status = await new Promise<number | null>((resolve, reject) => {
     const child = spawn(python.command, all, { env, signal, stdio: ["ignore", 2, 2] });
     // An abort kills pip and arrives here as an error, before pip has ended.
     child.on("error", (error) => signal?.aborted || reject(error));
     child.on("close", resolve);
-  });
+  }).finally(() => clearInterval(looks));
   signal?.throwIfAborted();
   if (status === 0) return;
   throw new RewardModelScoreError(
@@ -139,4 +150,18 @@ async function pip(args: string[], temporary: string, signal?: AbortSignal): Pro
     `"${python.command} ${all.join(" ")}" failed with status ${status}; its own words are above.`,
     { url: REQUIREMENT },
   );
+}
+
+/** Files come and go while they are counted. */
+async function bytesBelow(folder: string): Promise<number> {
+  const names = await readdir(folder, { recursive: true }).catch(() => []);
+  const sizes = await Promise.all(
+    names.map((name) =>
+      stat(join(folder, name)).then(
+        (found) => (found.isFile() ? found.size : 0),
+        () => 0,
+      ),
+    ),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
 }

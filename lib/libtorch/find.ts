@@ -93,13 +93,18 @@ function notFound(searched: string[]): never {
   );
 }
 
-async function hasLibraries(root: string): Promise<boolean> {
+export async function hasLibraries(root: string): Promise<boolean> {
   return exists(join(root, library()));
 }
 
 /** Whether it is a CUDA build, which computes on the CPU too. */
 export async function hasCuda(root: string): Promise<boolean> {
   return exists(join(root, "lib", libraryFileName("torch_cuda")));
+}
+
+/** Whether something can be compiled with it. */
+export async function hasHeaders(root: string): Promise<boolean> {
+  return exists(join(root, "include", "ATen", "ATen.h"));
 }
 
 function library(): string {

@@ -1,28 +1,26 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { access, lstat, mkdtemp, readdir, rename, rm, symlink } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { setTimeout } from "node:timers/promises";
-import { lock } from "proper-lockfile";
+import { basename, join, resolve } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { readEnvironment } from "../env.js";
 import { makeFolder } from "../io/make-folder.js";
 import { RewardModelScoreError } from "../errors.js";
 import { requireSpace, writeError } from "../io/disk.js";
+import { FileLock } from "../io/file-lock.js";
 import { formatBytes } from "../io/format.js";
 import { readText } from "../io/regular-file.js";
 import { flavourOf, LibtorchArchive } from "./archive.js";
-import {
-  type Device,
-  downloadFile,
-  downloadUrl,
-  downloadWheel,
-  installWheels,
-  isReachable,
-} from "./download.js";
-import { findCached, findLibtorch, hasCuda, type Libtorch } from "./find.js";
+import { type Device, downloadArchive, downloadWheel, installWheels, isReachable } from "./download.js";
+import { findCached, findLibtorch, hasCuda, hasHeaders, hasLibraries, type Libtorch } from "./find.js";
+import { PUBLISHED, type Published, type PublishedFile } from "./published.js";
 import { isPinnedVersion, LIBTORCH_SERIES, LIBTORCH_VERSION, pythonVersion, readVersion } from "./version.js";
 
 export interface SetupOptions {
   /** What to compute on: `"cuda"` asks for a CUDA build; any build will do for the default, `"cpu"`. */
   device?: Device | undefined;
+  /** With the headers that building the addon takes. */
+  headers?: boolean | undefined;
   /** A libtorch zip or a wheel of torch on this machine: nothing is fetched. */
   offline?: string | undefined;
   /** A libtorch folder on this machine to link into the cache: nothing is copied. */
@@ -33,8 +31,8 @@ export interface SetupOptions {
   /** One line about what happens now. */
   log?: (line: string) => void;
   onProgress?: (phase: "download" | "unpack", bytes: number, total: number | undefined) => void;
-  /** Where PyTorch's own archive is; undefined = nowhere for this platform. */
-  url?: string | undefined;
+  /** What is fetched and believed. */
+  published?: Published;
 }
 
 /** What is fetched and what is unpacked, at once on the disk, with room to spare. */
@@ -48,11 +46,13 @@ export const SPACE_NEEDED: Record<Device, number> = { cpu: 1_000_000_000, cuda: 
  */
 export async function setup(options: SetupOptions = {}): Promise<Libtorch | undefined> {
   const { cache } = readEnvironment();
-  const { device = "cpu" } = options;
+  const { device = "cpu", headers = false } = options;
   if (options.libtorch !== undefined) return link(options.libtorch, cache, options);
   requireBuild(device);
-  const cached = () => (device === "cuda" ? findCached(cache, hasCuda) : findCached(cache));
-  const found = options.offline === undefined ? await find(device) : await cached();
+  const fits = async (root: string) =>
+    (await (device === "cuda" ? hasCuda : hasLibraries)(root)) && (!headers || (await hasHeaders(root)));
+  const cached = () => findCached(cache, fits);
+  const found = options.offline === undefined ? await find(device, fits) : await cached();
   if (found) {
     options.log?.(`libtorch ${found.version ?? ""} is there: ${found.root}`);
     return found;
@@ -60,7 +60,7 @@ export async function setup(options: SetupOptions = {}): Promise<Libtorch | unde
   if (options.dryRun) {
     const command = device === "cuda" ? "pip install --target" : "pip download";
     const source =
-      options.offline ?? (await reachableUrl(options)) ?? `${command} torch==${LIBTORCH_VERSION}`;
+      options.offline ?? (await reachable(options))?.url ?? `${command} torch==${LIBTORCH_VERSION}`;
     options.log?.(
       `Would fetch libtorch from ${source} into ${cache} (about ${formatBytes(SPACE_NEEDED[device])} of disk)`,
     );
@@ -68,14 +68,18 @@ export async function setup(options: SetupOptions = {}): Promise<Libtorch | unde
   }
 
   await makeFolder(cache).catch((error: unknown) => Promise.reject(writeError(error, cache) as Error));
-  const release = await acquireLock(cache, options);
   try {
-    // Whoever held the lock before may have done the work.
-    return (await cached()) ?? (await install(cache, options));
+    const { signal, log } = options;
+    const waiting = () => log?.("Another setup is running; waiting for it");
+    const lock = await FileLock.acquire(join(cache, ".setup.lock"), signal, { onWait: waiting });
+    try {
+      // Whoever held the lock before may have done the work.
+      return (await cached()) ?? (await install(cache, options));
+    } finally {
+      await lock.release();
+    }
   } catch (error) {
     throw writeError(error, cache);
-  } finally {
-    await release();
   }
 }
 
@@ -86,15 +90,17 @@ function requireBuild(device: Device): void {
   });
 }
 
-async function find(device: Device): Promise<Libtorch | undefined> {
+async function find(device: Device, fits: (root: string) => Promise<boolean>): Promise<Libtorch | undefined> {
   const { libtorch } = readEnvironment();
   try {
     const found = await findLibtorch();
-    if (device !== "cuda" || (await hasCuda(found.root))) return found;
+    if (await fits(found.root)) return found;
     if (libtorch === undefined) return undefined;
+    const [lacks, better] =
+      device === "cuda" ? ["CUDA", "a CUDA build"] : ["headers", "one that has include/"];
     throw new RewardModelScoreError(
       "ERR_INVALID_OPTION",
-      `LIBTORCH names a build without CUDA, ${found.root}, and goes before whatever is fetched. Unset it, or name a CUDA build.`,
+      `LIBTORCH names a build without ${lacks}, ${found.root}, and goes before whatever is fetched. Unset it, or name ${better}.`,
       { option: "LIBTORCH" },
     );
   } catch (error) {
@@ -127,6 +133,8 @@ async function install(cache: string, options: SetupOptions): Promise<Libtorch> 
 }
 
 const TEMPORARY = ".setup-";
+/** Where a download is until it is unpacked; what an earlier attempt left there is gone on with. */
+const DOWNLOADS = ".downloads";
 
 function withoutCuda(version: string, { offline }: SetupOptions): RewardModelScoreError {
   return new RewardModelScoreError(
@@ -145,41 +153,93 @@ interface Filled {
 }
 
 async function fill(folder: string, temporary: string, options: SetupOptions): Promise<Filled> {
-  const { device = "cpu", signal, log, onProgress } = options;
-  if (options.offline !== undefined) return unpack(resolve(options.offline), folder, options);
+  const { device = "cpu", signal, log, onProgress, published = PUBLISHED } = options;
+  if (options.offline !== undefined) return unpack(resolve(options.offline), folder, options, tellSum);
   await requireSpace(temporary, SPACE_NEEDED[device]);
-  const url = await reachableUrl(options);
-  if (url !== undefined) {
-    log?.(`Fetching ${url}`);
-    const onBytes = (bytes: number, total: number | undefined) => onProgress?.("download", bytes, total);
-    return unpack(await downloadFile(url, temporary, { signal, onProgress: onBytes }), folder, options);
+  const onBytes = (bytes: number, total: number | undefined) => onProgress?.("download", bytes, total);
+  const download = { signal, onProgress: onBytes };
+  const archive = await reachable(options);
+  if (archive !== undefined) {
+    log?.(`Fetching ${archive.url}`);
+    // Not in the temporary folder: what arrived is there for the next attempt.
+    const downloads = join(temporary, "..", DOWNLOADS);
+    await makeFolder(downloads);
+    const filled = await unpack(await downloadArchive(archive, downloads, download), folder, options);
+    await rm(downloads, { recursive: true });
+    return filled;
   }
   const what =
     device === "cuda"
       ? `torch ${LIBTORCH_VERSION} and CUDA's libraries`
       : `the wheel of torch ${LIBTORCH_VERSION}`;
-  log?.(`Fetching ${what} with pip: PyTorch's download site cannot be used from here`);
-  if (device === "cpu") return unpack(await downloadWheel(temporary, signal), folder, options);
-  await installWheels(folder, temporary, signal);
-  return keepLibraries(folder);
+  log?.(`Fetching ${what} with pip; it says little while it does`);
+  if (device === "cpu") {
+    const wheel = await downloadWheel(temporary, download);
+    return unpack(wheel, folder, options, (file) => requireSum(file, published));
+  }
+  log?.("What pip installs for CUDA is checked by pip alone, with the sums that its index gives");
+  await installWheels(folder, temporary, download);
+  return keepLibraries(folder, options.headers ?? false);
 }
 
-async function reachableUrl({
+/**
+ * PyTorch's own download, if it can be had. Not for CUDA: its zip leaves out NVIDIA's libraries, which pip brings along.
+ */
+async function reachable({
   device = "cpu",
   signal,
-  ...options
-}: SetupOptions): Promise<string | undefined> {
-  const url = "url" in options ? options.url : downloadUrl(device);
-  return url !== undefined && (await isReachable(url, signal)) ? url : undefined;
+  log,
+  published = PUBLISHED,
+}: SetupOptions): Promise<PublishedFile | undefined> {
+  const { archive } = published;
+  if (archive === undefined || device === "cuda") return undefined;
+  if (await isReachable(archive.url, signal)) return archive;
+  log?.("PyTorch's download site cannot be used from here");
+  return undefined;
+}
+
+async function sha256Of(file: string): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(file), hash);
+  return hash.digest("hex");
+}
+
+/** Whatever pip's index serves is believed only if it is what was published. */
+async function requireSum(file: string, { wheels }: Published): Promise<void> {
+  const sum = await sha256Of(file);
+  if (Object.values(wheels).includes(sum)) return;
+  const name = basename(file);
+  throw new RewardModelScoreError(
+    "ERR_CHECKSUM",
+    `pip fetched ${name}, whose sha256 ${sum} is that of no wheel of torch ${LIBTORCH_VERSION} that this package ` +
+      `knows. If you trust the package index that it comes from, fetch it yourself ("python3 -m pip download ` +
+      `--no-deps torch==${LIBTORCH_VERSION}") and give it to setup with --offline ${name}.`,
+    { path: name },
+  );
+}
+
+/** A file that the user names is the user's choice; what is known of it is said. */
+async function tellSum(file: string, { log, published = PUBLISHED }: SetupOptions): Promise<void> {
+  const sum = await sha256Of(file);
+  const { archive, wheels } = published;
+  const known = sum === archive?.sha256 || Object.values(wheels).includes(sum);
+  log?.(
+    known
+      ? `The sha256 of ${file} is the published one`
+      : `The sha256 of ${file}, ${sum}, is not among those that this package knows: compare it with where you have it from`,
+  );
 }
 
 async function unpack(
   file: string,
   folder: string,
-  { signal, log, onProgress }: SetupOptions,
+  options: SetupOptions,
+  check?: (file: string, options: SetupOptions) => Promise<void>,
 ): Promise<Filled> {
-  const archive = await openArchive(file);
+  const { signal, log, onProgress, headers = false } = options;
+  const archive = await openArchive(file, headers);
   try {
+    await check?.(file, options);
     await requireSpace(resolve(folder, ".."), archive.size);
     log?.(`Unpacking libtorch ${archive.version} and checking it`);
     await archive.unpack(folder, {
@@ -192,8 +252,8 @@ async function unpack(
   }
 }
 
-/** Of packages that pip installed for Python: torch's libraries and headers, and CUDA's beside it. */
-async function keepLibraries(folder: string): Promise<Filled> {
+/** Of packages that pip installed for Python: torch's libraries and, if wanted, headers, and CUDA's beside it. */
+async function keepLibraries(folder: string, headers: boolean): Promise<Filled> {
   const torch = join(folder, "torch");
   const python = (await readText(join(torch, "version.py"))) ?? "";
   const version = pythonVersion(python) ?? "unknown";
@@ -202,12 +262,12 @@ async function keepLibraries(folder: string): Promise<Filled> {
     for (const name of names) await rm(join(parent, name), { recursive: true });
   };
   await remove(folder, ["torch", "nvidia"]);
-  await remove(torch, ["lib", "include", "version.py"]);
+  await remove(torch, ["lib", ...(headers ? ["include"] : []), "version.py"]);
   return { version, flavour: flavourOf(version, python), root: "torch" };
 }
 
 /** Opens an archive that this package can use, or says why it cannot. */
-async function openArchive(file: string): Promise<LibtorchArchive> {
+async function openArchive(file: string, headers: boolean): Promise<LibtorchArchive> {
   await access(file).catch((cause: unknown) => {
     throw new RewardModelScoreError(
       "ERR_NOT_FOUND",
@@ -216,7 +276,7 @@ async function openArchive(file: string): Promise<LibtorchArchive> {
       { cause },
     );
   });
-  const archive = await LibtorchArchive.open(file);
+  const archive = await LibtorchArchive.open(file, headers);
   try {
     if (!isPinnedVersion(archive.version)) {
       throw new RewardModelScoreError(
@@ -266,23 +326,4 @@ async function link(
     throw writeError(error, root);
   }
   return { ...found, root, source: "cache" };
-}
-
-/** One setup at a time in one cache; the lock of a process that died goes stale after 15 seconds. */
-async function acquireLock(cache: string, { signal, log }: SetupOptions): Promise<() => Promise<void>> {
-  for (let waited = false; ; waited = true) {
-    signal?.throwIfAborted();
-    try {
-      // A lock that is lost, for example after the machine slept, costs double work at worst: the rename is atomic.
-      return await lock(cache, {
-        lockfilePath: join(cache, ".setup.lock"),
-        stale: 15_000,
-        onCompromised: () => {},
-      });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ELOCKED") throw writeError(error, cache);
-      if (!waited) log?.("Another setup is running; waiting for it");
-      await setTimeout(500, undefined, signal ? { signal } : {});
-    }
-  }
 }

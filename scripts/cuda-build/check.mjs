@@ -76,7 +76,7 @@ async function findCudaBuild() {
   process.env.REWARD_MODEL_SCORE_CACHE = join(folder, "cache");
   delete process.env.LIBTORCH;
   const log = (line) => console.error(line);
-  return setup({ device: "cuda", log }).then(
+  return setup({ device: "cuda", headers: true, log }).then(
     ({ root: libtorch }) => libtorch,
     (error) => fail(`${error.code}: ${error.message}`),
   );

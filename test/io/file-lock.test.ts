@@ -70,7 +70,10 @@ it("is not taken from a process that runs, or from another machine's before it h
     const reason = new Error("waited enough");
     const controller = new AbortController();
     setTimeout(() => controller.abort(reason), 60);
-    expect(await failure(FileLock.acquire(path, controller.signal, QUICK))).toBe(reason);
+    let waits = 0;
+    const onWait = () => waits++;
+    expect(await failure(FileLock.acquire(path, controller.signal, { ...QUICK, onWait }))).toBe(reason);
+    expect(waits).toBe(1);
   }
 });
 

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import {
   chmodSync,
   existsSync,
@@ -9,12 +9,13 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import { libraryFileName } from "#lib/libtorch/library.js";
+import { PUBLISHED, type Published } from "#lib/libtorch/published.js";
 import { setup, type SetupOptions } from "#lib/libtorch/setup.js";
 import { makeZip, type ZipEntry } from "./zip.js";
 import { temporaryFolder } from "../temporary-folder.js";
@@ -73,6 +74,21 @@ function archive(entries: ZipEntry[], name = "archive.zip"): string {
   return path;
 }
 
+function sha256(data: Buffer): string {
+  return createHash("sha256").update(data).digest("hex");
+}
+
+/** As if these were what PyTorch published. */
+function publish(url: string | undefined, ...files: Buffer[]): Published {
+  const sums = files.map((file, index): [string, string] => [`${index}.whl`, sha256(file)]);
+  return {
+    archive: url === undefined ? undefined : { url, sha256: sums[0]![1] },
+    wheels: Object.fromEntries(sums),
+  };
+}
+
+const WHEEL = makeZip(wheel());
+
 async function serve(listener: RequestListener): Promise<string> {
   server = createServer(listener);
   await new Promise<void>((resolve) => server!.listen(0, "127.0.0.1", resolve));
@@ -97,7 +113,7 @@ function expectNothingLeft(): void {
   expect(existsSync(cache) ? readdirSync(cache) : []).toEqual([]);
 }
 
-const NOWHERE = { url: undefined } satisfies SetupOptions;
+const NOWHERE = { published: publish(undefined, WHEEL) } satisfies SetupOptions;
 
 describe("setup from a file", () => {
   it("unpacks what is needed of a download, where findLibtorch finds it", async () => {
@@ -106,12 +122,24 @@ describe("setup from a file", () => {
     expect(installed).toEqual({ root, version: "2.13.0+cpu", source: "cache" });
     expect(await findLibtorch()).toEqual(installed);
     expect(readdirSync(root, { recursive: true }).sort()).toEqual(
-      ["build-version", "include", "include/ATen", "include/ATen/ATen.h", "lib", CPU]
-        .concat(`lib/${libraryFileName("c10")}`)
-        .sort(),
+      ["build-version", "lib", CPU, `lib/${libraryFileName("c10")}`].sort(),
     );
     expect(readFileSync(join(root, CPU), "utf8")).toBe("cpu");
     expect(readdirSync(cache)).toEqual(["libtorch-2.13.0-cpu"]);
+  });
+
+  it("unpacks the headers where they are wanted, also later", async () => {
+    const offline = archive(download());
+    const root = (await setup({ offline }))!.root;
+    const header = join(root, "include/ATen/ATen.h");
+    expect(existsSync(header)).toBe(false);
+    expect((await setup({ offline, headers: true }))?.root).toBe(root);
+    expect(readFileSync(header, "utf8")).toBe("#pragma once");
+    await setup({ offline });
+    expect(existsSync(header)).toBe(true);
+    vi.stubEnv("LIBTORCH", root);
+    rmSync(join(root, "include"), { recursive: true });
+    await expect(setup({ headers: true })).rejects.toMatchObject({ code: "ERR_INVALID_OPTION" });
   });
 
   it("unpacks a wheel, and names the folder after its build", async () => {
@@ -227,34 +255,106 @@ describe("setup from a file", () => {
 });
 
 describe("setup from the download site", () => {
-  const bytes = makeZip(download());
+  // More than one range, so that it can break off in the middle.
+  const bytes = makeZip([...download(), { name: "libtorch/lib/libbig.so", data: randomBytes(9_000_000) }]);
+  let asked: string[];
+
+  /** A site that has the archive; `spoil` may answer in its place. */
+  async function site(
+    spoil: (range: string, response: ServerResponse) => boolean = () => false,
+  ): Promise<string> {
+    asked = [];
+    return await serve((request, response) => {
+      const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "") ?? [];
+      const part = first === undefined ? bytes : bytes.subarray(Number(first), Number(last) + 1);
+      if (request.method !== "HEAD") asked.push(request.headers.range ?? "all");
+      if (request.method !== "HEAD" && spoil(request.headers.range ?? "all", response)) return;
+      response.writeHead(first === undefined ? 200 : 206, {
+        "content-length": part.length,
+        ...(first !== undefined && { "content-range": `bytes ${first}-${last}/${bytes.length}` }),
+      });
+      response.end(request.method === "HEAD" ? undefined : part);
+    });
+  }
 
   it("fetches the archive where the site answers", async () => {
-    const url = await serve((request, response) => {
-      response.writeHead(200, { "content-length": bytes.length });
-      response.end(request.method === "HEAD" ? undefined : bytes);
-    });
+    const published = publish(await site(), bytes);
     const progress: unknown[] = [];
-    const installed = await setup({ url, onProgress: (...step) => progress.push(step) });
+    const installed = await setup({ published, onProgress: (...step) => progress.push(step) });
     expect(installed?.root).toBe(join(cache, "libtorch-2.13.0-cpu"));
     expect(progress).toContainEqual(["download", bytes.length, bytes.length]);
     expect(readdirSync(cache)).toEqual(["libtorch-2.13.0-cpu"]);
   });
 
-  it("reports a connection that ends early and leaves nothing behind", async () => {
-    const url = await serve((request, response) => {
-      response.writeHead(200, { "content-length": bytes.length });
-      if (request.method === "HEAD") response.end();
-      else response.write(bytes.subarray(0, 100), () => response.destroy());
+  it("tries again what breaks off, and fetches only what did not arrive", async () => {
+    let left = 3;
+    const url = await site((_range, response) => {
+      if (left-- <= 0) return false;
+      response.destroy();
+      return true;
     });
-    await expect(setup({ url })).rejects.toMatchObject({ code: "ERR_NETWORK", details: { url } });
-    expectNothingLeft();
+    await setup({ published: publish(url, bytes) });
+    expect(readdirSync(cache)).toEqual(["libtorch-2.13.0-cpu"]);
+    expect(new Set(asked).size).toBeLessThan(asked.length);
+  });
+
+  it("goes on where an aborted setup stopped", async () => {
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const first = `bytes=0-${(8 << 20) - 1}`;
+    const url = await site((range, response) => {
+      if (range === first) return false;
+      if (!controller.signal.aborted) return true; // silent, until the other range is there
+      void response;
+      return false;
+    });
+    const published = publish(url, bytes);
+    const work = setup({
+      published,
+      signal: controller.signal,
+      onProgress: (phase, loaded) => phase === "download" && loaded >= 8 << 20 && controller.abort(reason),
+    });
+    await expect(work).rejects.toBe(reason);
+    asked.length = 0;
+    await setup({ published });
+    expect(asked).toEqual([`bytes=${8 << 20}-${bytes.length - 1}`]);
+    expect(readdirSync(cache)).toEqual(["libtorch-2.13.0-cpu"]);
+  });
+
+  it("refuses an archive that is another than was published, however sound it is by itself", async () => {
+    const published = publish(await site(), makeZip(download()));
+    await expect(setup({ published })).rejects.toMatchObject({ code: "ERR_CHECKSUM" });
+    expect(await findLibtorch().catch((error: unknown) => error)).toMatchObject({
+      code: "ERR_RUNTIME_NOT_FOUND",
+    });
+    expect(existsSync(join(cache, ".downloads")) ? readdirSync(join(cache, ".downloads")) : []).not.toContain(
+      "libtorch+cpu.zip",
+    );
   });
 
   it("goes to pip where the site has no such file", async () => {
     const url = await serve((_request, response) => response.writeHead(403).end());
     fakePip(archive(wheel(), "torch.whl"));
-    expect((await setup({ url }))?.version).toBe("2.13.0+cpu");
+    expect((await setup({ published: publish(url, WHEEL) }))?.version).toBe("2.13.0+cpu");
+  });
+
+  it("knows the sum of whatever it fetches, on every platform", () => {
+    const sums = [
+      ...Object.values(PUBLISHED.wheels),
+      ...(PUBLISHED.archive ? [PUBLISHED.archive.sha256] : []),
+    ];
+    for (const sum of sums) expect(sum).toMatch(/^[0-9a-f]{64}$/);
+    expect(new Set(sums).size).toBeGreaterThanOrEqual(20);
+    for (const platform of [
+      "macosx_14_0_arm64",
+      "win_amd64",
+      "manylinux_2_28_x86_64",
+      "manylinux_2_28_aarch64",
+    ]) {
+      expect(Object.keys(PUBLISHED.wheels).filter((name) => name.endsWith(`${platform}.whl`))).not.toEqual(
+        [],
+      );
+    }
   });
 });
 
@@ -267,6 +367,45 @@ describe("setup with pip", () => {
       source: "cache",
     });
     expect(readdirSync(cache)).toEqual(["libtorch-2.13.0-cpu"]);
+  });
+
+  it("refuses a wheel that is none of those that were published, and says how to take it all the same", async () => {
+    const other = archive([...wheel(), { name: "torch/more.py", data: "" }], "torch.whl");
+    fakePip(other);
+    await expect(setup(NOWHERE)).rejects.toMatchObject({
+      code: "ERR_CHECKSUM",
+      message: expect.stringMatching(
+        new RegExp(`${sha256(readFileSync(other))}.*pip download .*--offline torch.whl`),
+      ) as string,
+    });
+    expectNothingLeft();
+    const logs: string[] = [];
+    await setup({ ...NOWHERE, offline: other, log: (line) => void logs.push(line) });
+    expect(logs.join("\n")).toMatch(/sha256 .* is not among those that this package knows/);
+  });
+
+  it("tells how much has arrived while pip is silent", async () => {
+    fakePip(archive(wheel(), "torch.whl"));
+    const python = join(directory, "bin/python3");
+    const script = readFileSync(python, "utf8");
+    const seen = join(directory, "seen");
+    // Holds on with a part of the wheel until the part was told.
+    writeFileSync(
+      python,
+      script.replace(
+        "/bin/cp",
+        `echo 12345 > "$dest/part"; until [ -e "${seen}" ]; do /bin/sleep 0.05; done; /bin/cp`,
+      ),
+    );
+    const told: [string, number, number | undefined][] = [];
+    await setup({
+      ...NOWHERE,
+      onProgress: (...step) => {
+        told.push(step);
+        if (step[1] === 6) writeFileSync(seen, "");
+      },
+    });
+    expect(told).toContainEqual(["download", 6, undefined]);
   });
 
   it("stops pip and leaves nothing behind when it is aborted", async () => {
@@ -344,13 +483,7 @@ describe("setup --device cuda", () => {
       entry.isFile(),
     );
     expect(files.map((entry) => entry.name).sort()).toEqual(
-      [
-        "ATen.h",
-        "libcublas.so.13",
-        libraryFileName("torch_cpu"),
-        libraryFileName("torch_cuda"),
-        "version.py",
-      ].sort(),
+      ["libcublas.so.13", libraryFileName("torch_cpu"), libraryFileName("torch_cuda"), "version.py"].sort(),
     );
     expect(readdirSync(cache)).toEqual(["libtorch-2.13.0-cu130"]);
     expect(await setup(cuda)).toEqual(installed);
@@ -385,14 +518,13 @@ describe("setup --device cuda", () => {
     await expect(setup(cuda)).rejects.toMatchObject({ code: "ERR_INVALID_OPTION" });
   });
 
-  it("unpacks PyTorch's own download where the site answers", async () => {
-    const entries = [...download("2.13.0+cu130"), { name: `libtorch/${CUDA}`, data: "cuda" }];
-    const bytes = makeZip(entries);
-    const url = await serve((request, response) => {
-      response.writeHead(200, { "content-length": bytes.length });
-      response.end(request.method === "HEAD" ? undefined : bytes);
-    });
-    expect((await setup({ device: "cuda", url }))?.root).toBe(join(cache, "libtorch-2.13.0-cu130"));
+  it("does not take PyTorch's own download, which leaves CUDA's libraries out", async () => {
+    const url = await serve((_request, response) => response.end("unasked"));
+    fakeInstall(packages);
+    const published = publish(url, WHEEL);
+    expect((await setup({ device: "cuda", published }))?.root).toBe(
+      join(cache, "libtorch-2.13.0-cu130/torch"),
+    );
   });
 });
 

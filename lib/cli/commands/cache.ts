@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { printable } from "../../printable.js";
 import { EXIT } from "../report-error.js";
 
 interface CacheFlags {
@@ -30,7 +31,7 @@ function listCommand(): Command {
         process.stdout.write(`${model}  ${gigabytes(size)}\n`);
         for (const { commit, refs, files, size } of revisions) {
           const names = refs.length > 0 ? `  (${refs.join(", ")})` : "";
-          process.stdout.write(`  ${commit}${names}  ${files} files, ${gigabytes(size)}\n`);
+          process.stdout.write(`  ${commit}${printable(names)}  ${files} files, ${gigabytes(size)}\n`);
         }
       }
       const total = models.reduce((sum, { size }) => sum + size, 0);
@@ -54,9 +55,10 @@ function verifyCommand(): Command {
       const { files, damage, unknown } = await interruptible((signal) =>
         verifyCache(cacheDir, { model, removeDamaged: flags.removeDamaged, signal }),
       );
-      for (const { model, path, problem } of damage) process.stdout.write(`${problem}: ${path} (${model})\n`);
+      for (const { model, path, problem } of damage)
+        process.stdout.write(`${problem}: ${printable(path)} (${model})\n`);
       for (const path of unknown)
-        process.stdout.write(`not known: ${path} (no link, and no listing with its hash)\n`);
+        process.stdout.write(`not known: ${printable(path)} (no link, and no listing with its hash)\n`);
       process.stdout.write(`${files} files verified, ${damage.length} damaged or missing\n`);
       if (damage.length > 0) {
         const remedy = flags.removeDamaged ? "Download the model again." : "--remove-damaged deletes them.";
