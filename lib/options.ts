@@ -3,13 +3,14 @@ import { readPlacement } from "./device-map/request.js";
 import { readDeviceEnvironment } from "./env.js";
 import { RewardModelScoreError } from "./errors.js";
 import { DEMO_MODEL } from "./model/demo.js";
+import { reasonOf } from "./rows/text.js";
 import { counterpartOf, describeCounterpart } from "./other-names.js";
 
 /**
  * Options of `RewardModelScore`. Names and meanings are those of distilabel's `RewardModelScore` step and of
  * `from_pretrained`; what has no counterpart there says so.
  */
-export interface RewardModelScoreOptions {
+export interface RewardModelScoreOptions<Column extends string = string> {
   /**
    * Hub repository (`owner/name`), a directory with `config.json`, a TorchScript archive (`….pt`), or `"demo"`: the small
    * model that is part of this package.
@@ -51,12 +52,12 @@ export interface RewardModelScoreOptions {
   token?: string;
   /** Cut texts longer than `maxLength`. Default `false`. */
   truncation?: boolean;
-  /** Tokens a text may have; only with `truncation`. Default `null`: the tokenizer's own limit. */
+  /** Tokens a text may have; without `truncation` it has no effect, of which `load` warns. Default `null`: the tokenizer's own limit. */
   maxLength?: number | null;
   /** The step's input → the row's column: `{ instruction: "prompt" }`. */
   inputMappings?: Record<string, string>;
   /** The step's output → the row's column: `{ score: "reward" }`. */
-  outputMappings?: Record<string, string>;
+  outputMappings?: { score?: Column };
   /** Rows per array that `process` yields. Default 50. Scores do not depend on it. */
   inputBatchSize?: number;
   /** Directory of the tokenizer's files, or a Hub repository. Default: the model's own. */
@@ -147,7 +148,7 @@ export type ResolvedOptions = v.InferOutput<typeof schema>;
 
 /** Checks the options and fills in the defaults; throws ERR_INVALID_OPTION that names the option. */
 export function resolveOptions(options: RewardModelScoreOptions): ResolvedOptions {
-  const result = v.safeParse(schema, options);
+  const result = parse(options);
   if (!result.success) {
     // A name that is no option may stand for one that is missing.
     const issue = result.issues.find(isUnknownKey) ?? result.issues[0];
@@ -155,16 +156,17 @@ export function resolveOptions(options: RewardModelScoreOptions): ResolvedOption
     throw new RewardModelScoreError("ERR_INVALID_OPTION", describeIssue(option, issue), { option });
   }
   const resolved = result.output;
-  if (resolved.maxLength !== null && !resolved.truncation) {
-    // As in transformers, where max_length without truncation has no effect: better said than ignored.
-    throw new RewardModelScoreError(
-      "ERR_INVALID_OPTION",
-      `maxLength (${resolved.maxLength}) has no effect without truncation. Set truncation: true, or leave maxLength out.`,
-      { option: "maxLength" },
-    );
-  }
   readPlacement(resolved, readDeviceEnvironment().localRank);
   return resolved;
+}
+
+function parse(options: unknown): v.SafeParseResult<typeof schema> {
+  try {
+    return v.safeParse(schema, options);
+  } catch (cause) {
+    const message = `The options cannot be read: ${reasonOf(cause)}.`;
+    throw new RewardModelScoreError("ERR_INVALID_OPTION", message, { option: "options" }, { cause });
+  }
 }
 
 function isUnknownKey(issue: v.BaseIssue<unknown>): boolean {

@@ -1,25 +1,40 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { DeviceMap } from "./device-map/infer.js";
+import { LifeCycle } from "./model/life-cycle.js";
 import { openModel, type LoadProgress } from "./model/open-model.js";
 import { resolveOptions, type ResolvedOptions, type RewardModelScoreOptions } from "./options.js";
 import { resolveColumns } from "./rows/columns.js";
 import type { ReadOptions } from "./rows/read.js";
-import type { Row } from "./rows/types.js";
-import { ScoringJob, type ScoreOptions } from "./scoring/job.js";
-import type { Score } from "./scoring/outcome.js";
+import type { AnyRow, Row } from "./rows/types.js";
+import { Call } from "./scoring/call.js";
+import { ScoringJob, type Rows, type ScoreOptions } from "./scoring/job.js";
+import type { Attributes, Score } from "./scoring/outcome.js";
 import type { ReplicaState } from "./scoring/replicas.js";
-import { notLoaded, Scorer } from "./scoring/scorer.js";
+import { notLoaded, Scorer, type ScoringProgress } from "./scoring/scorer.js";
 
 /** Options of `load`. */
 export interface LoadOptions {
-  /** Stops downloads and gives the model up; what has arrived is kept for the next time. */
+  /** Ends this call. Downloads and the rest of the work stop when nobody else waits for the same load; what has arrived is kept. */
   signal?: AbortSignal;
-  /** Called with news of downloads and of the weights. */
-  onProgress?: (progress: LoadProgress) => void;
+  /**
+   * Called with news of downloads and of the weights. What it throws, or what a promise that it returns rejects with,
+   * rejects the call; the call waits for such promises.
+   */
+  onProgress?: (progress: LoadProgress) => unknown;
 }
 
-/** A row of the input with the columns that scoring adds. */
-export type ScoredRow<R extends Row = Row> = R & Record<string, unknown>;
+/**
+ * A row of the input with the columns that scoring adds. `S` is what the model's head gives, in `stream` or null for a
+ * row that failed; `Column` is the column that `outputMappings` names.
+ */
+export type ScoredRow<R extends object = Row, S = number, Column extends string = "score"> = R & {
+  [Name in string extends Column ? "score" : Column]: S;
+} & {
+  /** Why the row has no score: only in `stream`. */
+  error?: string;
+  /** A custom head's named outputs, where the option `attributes` asks for them. */
+  attributes?: Attributes;
+};
 
 /**
  * Gives rows the score of a reward model.
@@ -32,27 +47,26 @@ export type ScoredRow<R extends Row = Row> = R & Record<string, unknown>;
  *
  * Every method rejects with a `RewardModelScoreError`, or with `signal.reason` when the signal was aborted.
  */
-export class RewardModelScore implements AsyncDisposable {
+export class RewardModelScore<Column extends string = "score"> implements AsyncDisposable {
   readonly #options: ResolvedOptions;
   readonly #reading: ReadOptions;
-  #loading: Promise<void> | undefined;
-  #unloading: Promise<void> | undefined;
-  #scorer: Scorer | undefined;
+  readonly #model: LifeCycle<Scorer, LoadProgress>;
 
   /**
    * Checks the options; nothing is loaded yet.
    *
    * @throws ERR_INVALID_OPTION, ERR_NOT_SUPPORTED
    */
-  constructor(options: RewardModelScoreOptions) {
+  constructor(options: RewardModelScoreOptions<Column>) {
     this.#options = resolveOptions(options);
     const { inputMappings, outputMappings, inputFormat, attributes } = this.#options;
     this.#reading = { columns: resolveColumns(inputMappings, outputMappings, attributes), inputFormat };
+    this.#model = new LifeCycle((signal, tell) => this.#open(signal, tell));
   }
 
   /**
-   * Finds or downloads the model, loads it and makes it ready. Calling it again returns the same promise, until
-   * `unload`.
+   * Finds or downloads the model, loads it and makes it ready. Calls share one load until `unload`: each is told how far
+   * it is and can be aborted for itself, and the load stops when no call is left that waits for it.
    *
    * ```ts
    * const step = new RewardModelScore({ model: "demo" });
@@ -65,14 +79,11 @@ export class RewardModelScore implements AsyncDisposable {
    * await step.unload();
    * ```
    *
-   * @throws ERR_RUNTIME_NOT_FOUND and ERR_ADDON, what is wrong with the model (docs/errors.md), and the Hub's errors
+   * @throws ERR_RUNTIME_NOT_FOUND and ERR_ADDON, what is wrong with the model (docs/errors.md), the Hub's errors, and
+   *   ERR_NOT_LOADED when `unload` is called meanwhile
    */
-  load({ signal, onProgress }: LoadOptions = {}): Promise<void> {
-    this.#loading ??= this.#open(signal, onProgress).catch((error: unknown) => {
-      this.#loading = undefined;
-      throw error;
-    });
-    return this.#loading;
+  load(options: LoadOptions = {}): Promise<void> {
+    return this.#model.load(options);
   }
 
   /**
@@ -80,18 +91,12 @@ export class RewardModelScore implements AsyncDisposable {
    * name covers everything below it. With replicas it is that of the first one. Undefined until the model is loaded.
    */
   get deviceMap(): DeviceMap | undefined {
-    return this.#scorer?.model.deviceMap;
+    return this.#model.resource?.model.deviceMap;
   }
 
   /** The copies of the model, with what each has done and whether its device has failed; none until it is loaded. */
   get replicas(): ReplicaState[] {
-    return this.#scorer?.model.native.states ?? [];
-  }
-
-  async #open(signal: AbortSignal | undefined, onProgress: LoadOptions["onProgress"]): Promise<void> {
-    await this.#unloading;
-    signal?.throwIfAborted();
-    this.#scorer = new Scorer(await openModel(this.#options, { signal, onProgress }));
+    return this.#model.resource?.model.native.states ?? [];
   }
 
   /**
@@ -107,14 +112,14 @@ export class RewardModelScore implements AsyncDisposable {
    * console.log(right! > wrong!); // true
    * ```
    *
-   * @returns the raw logit of each row, in the order of the rows: a number; an array of numbers for a head with several
-   *   labels, one for each, and for a process reward model, one for each step
+   * @typeParam S what the model's head gives: `number`; `number[]` for a head with several labels, one for each, and for
+   *   a process reward model, one for each step: `score<number[]>(rows)`
+   * @returns the raw logit of each row, in the order of the rows
    * @throws ERR_INVALID_ROWS with every bad row, before anything is computed; ERR_NOT_FINITE with all scores that are
    *   sound in its details
    */
-  async score(rows: Iterable<Row>, options: ScoreOptions = {}): Promise<Score[]> {
-    const scorer = this.#loaded();
-    return scorer.track(this.#job(scorer, options).scores(rows));
+  async score<S extends Score = number>(rows: Rows, options: ScoreOptions = {}): Promise<S[]> {
+    return (await this.#job(options).scores(rows)) as S[];
   }
 
   /**
@@ -131,13 +136,19 @@ export class RewardModelScore implements AsyncDisposable {
    *
    * @throws as `score`; rows before a score that is not finite have then been yielded
    */
-  async *process<R extends Row>(
-    rows: Iterable<R>,
-    options: ScoreOptions = {},
-  ): AsyncGenerator<ScoredRow<R>[]> {
-    let batch: ScoredRow<R>[] = [];
-    for await (const row of this.#job(this.#loaded(), options).strict(rows)) {
-      batch.push(row as ScoredRow<R>);
+  process<S extends Score = number, R extends object = AnyRow>(
+    rows: Rows<R>,
+    options?: ScoreOptions,
+  ): AsyncGenerator<ScoredRow<R, S, Column>[]>;
+  /** The same, with the type of the rows spelled out first. */
+  process<R extends object, S extends Score = number>(
+    rows: Rows<R>,
+    options?: ScoreOptions,
+  ): AsyncGenerator<ScoredRow<R, S, Column>[]>;
+  async *process(rows: Rows, options: ScoreOptions = {}): AsyncGenerator<object[]> {
+    let batch: object[] = [];
+    for await (const row of this.#job(options).strict(rows)) {
+      batch.push(row);
       if (batch.length === this.#options.inputBatchSize) {
         yield batch;
         batch = [];
@@ -162,15 +173,22 @@ export class RewardModelScore implements AsyncDisposable {
    *
    * @throws ERR_NOT_LOADED, and what concerns all rows: the source's own error, a device that failed
    */
-  async *stream<R extends Row>(
-    rows: AsyncIterable<R> | Iterable<R>,
-    options: ScoreOptions = {},
-  ): AsyncGenerator<ScoredRow<R>> {
-    yield* this.#job(this.#loaded(), options).tolerant(rows) as AsyncGenerator<ScoredRow<R>>;
+  stream<S extends Score = number, R extends object = AnyRow>(
+    rows: Rows<R>,
+    options?: ScoreOptions,
+  ): AsyncGenerator<ScoredRow<R, S | null, Column>>;
+  /** The same, with the type of the rows spelled out first. */
+  stream<R extends object, S extends Score = number>(
+    rows: Rows<R>,
+    options?: ScoreOptions,
+  ): AsyncGenerator<ScoredRow<R, S | null, Column>>;
+  async *stream(rows: Rows, options: ScoreOptions = {}): AsyncGenerator<object> {
+    yield* this.#job(options).tolerant(rows);
   }
 
   /**
-   * Waits for running work, then frees the model. Safe to call at any time, more than once; `load` may follow.
+   * Waits for running work, then frees the model; a load that is under way is given up. Safe to call at any time, more
+   * than once. Calls that follow find no model; `load` may follow at once and begins anew.
    *
    * ```ts
    * const step = new RewardModelScore({ model: "demo" });
@@ -180,8 +198,7 @@ export class RewardModelScore implements AsyncDisposable {
    * ```
    */
   unload(): Promise<void> {
-    this.#unloading ??= this.#close().finally(() => (this.#unloading = undefined));
-    return this.#unloading;
+    return this.#model.unload();
   }
 
   /** The same as `unload`: what `await using` calls at the end of the block. */
@@ -189,20 +206,19 @@ export class RewardModelScore implements AsyncDisposable {
     return this.unload();
   }
 
-  async #close(): Promise<void> {
-    await this.#loading?.catch(() => {});
-    const scorer = this.#scorer;
-    this.#scorer = undefined;
-    this.#loading = undefined;
-    await scorer?.close();
+  async #open(signal: AbortSignal, tell: (progress: LoadProgress) => boolean): Promise<Scorer> {
+    const onProgress = (progress: LoadProgress) => {
+      if (tell(progress) || progress.phase !== "warning") return;
+      // A warning that nobody listens for is shown by Node.js on standard error.
+      process.emitWarning(progress.message, "RewardModelScoreWarning");
+    };
+    return new Scorer(await openModel(this.#options, { signal, onProgress }));
   }
 
-  #loaded(): Scorer {
-    if (this.#scorer) return this.#scorer;
-    throw notLoaded();
-  }
-
-  #job(scorer: Scorer, options: ScoreOptions): ScoringJob {
-    return new ScoringJob(scorer, this.#reading, options);
+  #job(options: ScoreOptions): ScoringJob {
+    const call = new Call<ScoringProgress>(options);
+    const scorer = this.#model.resource;
+    if (!scorer) throw notLoaded();
+    return new ScoringJob(scorer, this.#reading, call);
   }
 }

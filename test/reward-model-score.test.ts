@@ -1,8 +1,11 @@
 import { fileURLToPath } from "node:url";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
 import { RewardModelScore } from "#lib/reward-model-score.js";
+import type { LoadProgress } from "#lib/model/open-model.js";
 import type { ScoringProgress } from "#lib/scoring/scorer.js";
+import { anyValue, membersOf } from "./arbitrary-values.js";
 
 const model = fileURLToPath(new URL("./fixtures/classifiers/llama", import.meta.url));
 
@@ -23,6 +26,9 @@ function near(score: number) {
   return expect.closeTo(score, 5) as unknown;
 }
 
+/** What a caller's own code throws. */
+const mine = new Error("mine");
+
 function code(expected: string) {
   return expect.objectContaining({ code: expected }) as unknown;
 }
@@ -32,7 +38,7 @@ describe("a loaded model", () => {
   let scores: number[];
   beforeAll(async () => {
     await step.load();
-    scores = (await step.score(rows)) as number[];
+    scores = await step.score(rows);
   });
   afterAll(() => step.unload());
 
@@ -43,7 +49,7 @@ describe("a loaded model", () => {
   });
 
   it("scores a row alone as it does among others", async () => {
-    const [alone] = (await step.score([rows[17]!])) as number[];
+    const [alone] = await step.score([rows[17]!]);
     expect(alone).toBeCloseTo(scores[17]!, 5);
   });
 
@@ -103,7 +109,7 @@ describe("a loaded model", () => {
   it("counts rows and tokens in its progress", async () => {
     const events: ScoringProgress[] = [];
     await step.score(rows, { onProgress: (event) => events.push(event) });
-    expect(events.at(-1)).toMatchObject({ rows: rows.length, truncatedRows: 0 });
+    expect(events.at(-1)).toMatchObject({ rows: rows.length, totalRows: rows.length, truncatedRows: 0 });
     expect(events.at(-1)!.tokens).toBeGreaterThan(rows.length * 5);
   });
 
@@ -146,6 +152,136 @@ describe("a loaded model", () => {
       expect(row["score"]).not.toBeNull();
       break;
     }
+  });
+
+  it("knows the number of rows where it can be known", async () => {
+    const totals = async (scoring: (onProgress: (event: ScoringProgress) => void) => Promise<unknown>) => {
+      const events: ScoringProgress[] = [];
+      await scoring((event) => events.push(event));
+      return new Set(events.map(({ totalRows }) => totalRows));
+    };
+    const some = rows.slice(0, 10);
+    expect(await totals((onProgress) => step.score(new Set(some), { onProgress }))).toEqual(new Set([10]));
+    expect(await totals((onProgress) => collect(step.process(some, { onProgress })))).toEqual(new Set([10]));
+    expect(await totals((onProgress) => collect(step.stream(some, { onProgress })))).toEqual(new Set([10]));
+    expect(await totals((onProgress) => collect(step.stream(some.values(), { onProgress })))).toEqual(
+      new Set([undefined]),
+    );
+  });
+
+  describe.each([
+    ["throws", () => { throw mine; }], // prettier-ignore
+    ["rejects", () => Promise.reject(mine)],
+    ["rejects later", () => Promise.resolve().then(() => Promise.resolve()).then(() => Promise.reject(mine))], // prettier-ignore
+  ] as const)("when onProgress %s", (_name, fail) => {
+    it.each([
+      ["score", (onProgress: () => unknown) => step.score(rows, { onProgress })],
+      ["process", (onProgress: () => unknown) => collect(step.process(rows, { onProgress }))],
+      ["stream", (onProgress: () => unknown) => collect(step.stream(rows, { onProgress }))],
+      ["load", (onProgress: () => unknown) => new RewardModelScore({ model }).load({ onProgress })],
+    ] as const)("rejects %s with that, once", async (_method, run) => {
+      let calls = 0;
+      await expect(run(() => (calls++, fail()))).rejects.toBe(mine);
+      expect(calls).toBe(1);
+      await expect(step.score(rows)).resolves.toEqual(scores);
+    });
+  });
+
+  it("waits for what onProgress promises, but not for one that unloads", async () => {
+    let done = false;
+    await step.score(rows, { onProgress: () => new Promise<void>((resolve) => setImmediate(() => resolve((done = true) as never))) }); // prettier-ignore
+    expect(done).toBe(true);
+    const other = new RewardModelScore({ model });
+    await other.load();
+    await other.score(rows, { onProgress: () => other.unload() });
+    await expect(other.score(rows)).rejects.toEqual(code("ERR_NOT_LOADED"));
+  });
+
+  it("takes rows from any iterable and leaves what its iterator throws as it is", async () => {
+    const asynchronous = async function* () {
+      await Promise.resolve();
+      yield* rows;
+    };
+    expect(await step.score(asynchronous())).toEqual(scores);
+    const broken = function* () {
+      yield rows[0]!;
+      throw mine;
+    };
+    await expect(step.score(broken())).rejects.toBe(mine);
+    await expect(collect(step.stream(broken()))).rejects.toBe(mine);
+  });
+
+  it.each([
+    ["undefined", undefined, /missing/],
+    ["null", null, /null/],
+    ["a promise", Promise.resolve(rows), /a Promise.*await/],
+    ["a row", rows[0], /an object.*array/],
+    ["a text", "rows", /a string/],
+    ["a number", 5, /a number/],
+    ["an iterator that is none", { [Symbol.iterator]: () => 5 }, /a number without a method next/],
+    [
+      "an iterator with other answers",
+      { [Symbol.iterator]: () => ({ next: () => 5 }) },
+      /answered with a number/,
+    ],
+  ])("says what is wrong when the rows are %s", async (_name, wrong, message) => {
+    const calls = [
+      step.score(wrong as never),
+      collect(step.process(wrong as never)),
+      collect(step.stream(wrong as never)),
+    ];
+    for (const result of await Promise.allSettled<unknown>(calls)) {
+      expect(result).toMatchObject({ reason: { code: "ERR_INVALID_ROWS" } });
+      expect((result as PromiseRejectedResult).reason).toHaveProperty(
+        "message",
+        expect.stringMatching(message),
+      );
+    }
+  });
+
+  it("gives any value in the place of a row an error of its own, and its neighbours their scores", async () => {
+    const row = fc.oneof(
+      anyValue,
+      membersOf(["instruction", "response", "conversation"]),
+      membersOf(["id"], { instruction: "2+2?", response: "4" }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(row, { maxLength: 20 }), async (makes) => {
+        const values = makes.map((make) => make());
+        const scored = await collect(step.stream([rows[0]!, ...(values as object[]), rows[1]!]));
+        expect(scored).toHaveLength(values.length + 2);
+        expect([scored[0]!.score, scored.at(-1)!.score]).toEqual([near(scores[0]!), near(scores[1]!)]);
+        for (const { score, error } of scored) {
+          if (score === null) expect(error).toMatch(/^ERR_[A-Z_]+: /);
+        }
+        const error: unknown = await step.score(values as object[]).catch((reason: unknown) => reason);
+        expect(Array.isArray(error) || RewardModelScoreError.is(error, "ERR_INVALID_ROWS")).toBe(true);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("never throws anything but its own error, whatever rows and options are", async () => {
+    const options = fc.oneof(anyValue, membersOf(["signal", "onProgress"]));
+    await fc.assert(
+      fc.asyncProperty(anyValue, options, async (makeRows, makeOptions) => {
+        const none: object[] = [];
+        const wrongRows = makeRows();
+        const wrongOptions = makeOptions();
+        const calls = [
+          step.score(wrongRows as never),
+          collect(step.stream(wrongRows as never)),
+          step.score(none, wrongOptions as never),
+          collect(step.process(none, wrongOptions as never)),
+          new RewardModelScore({ model: "./no/such/model" }).load(wrongOptions as never),
+        ];
+        for (const result of await Promise.allSettled<unknown>(calls)) {
+          const error: unknown = result.status === "rejected" ? result.reason : result.value;
+          expect(Array.isArray(error) || RewardModelScoreError.is(error)).toBe(true);
+        }
+      }),
+      { numRuns: 100 },
+    );
   });
 
   it("scores nothing without complaint", async () => {
@@ -201,6 +337,58 @@ describe("loading and unloading", () => {
     await step.unload();
   });
 
+  it("loads anew while the model before is being unloaded", async () => {
+    const step = new RewardModelScore({ model });
+    await step.load();
+    const expected = await step.score(rows);
+    const unloading = step.unload();
+    await expect(step.score(rows)).rejects.toEqual(code("ERR_NOT_LOADED"));
+    await step.load();
+    expect(await step.score(rows)).toEqual(expected);
+    await unloading;
+    await step.unload();
+  });
+
+  it("gives a load up that unload overtakes, and says so only to who waits", async () => {
+    const step = new RewardModelScore({ model });
+    void step.load();
+    const loading = step.load();
+    await step.unload();
+    await expect(loading).rejects.toEqual(code("ERR_NOT_LOADED"));
+    await expect(loading).rejects.toThrow(/unload\(\) was called/);
+    await step.load();
+    await step.unload();
+  });
+
+  it("shares one load: every caller is told, and leaves it alone", async () => {
+    const step = new RewardModelScore({ model });
+    const reason = new Error("no longer");
+    const controller = new AbortController();
+    const told: LoadProgress["phase"][] = [];
+    const onProgress = ({ phase }: LoadProgress) => void told.push(phase);
+    const leaving = step.load({ signal: controller.signal });
+    const staying = step.load({ onProgress });
+    const failing = step.load({ onProgress: () => Promise.reject(reason) });
+    controller.abort(reason);
+    await expect(leaving).rejects.toBe(reason);
+    await expect(failing).rejects.toBe(reason);
+    await staying;
+    expect(told).toContain("weights");
+    await expect(step.load({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(await step.score(rows)).toHaveLength(rows.length);
+    await step.unload();
+  });
+
+  it("tells how many bytes of the weights are in place", async () => {
+    await using step = new RewardModelScore({ model });
+    const events: LoadProgress[] = [];
+    await step.load({ onProgress: (event) => events.push(event) });
+    const last = events.at(-1)!;
+    if (last.phase !== "weights") throw new Error(`the last news were of ${last.phase}`);
+    expect(last).toMatchObject({ fraction: 1, loaded: last.total });
+    expect(last.total).toBeGreaterThan(1000);
+  });
+
   it("says where it looked for a model that does not exist", async () => {
     const step = new RewardModelScore({ model: "./no/such/model" });
     await expect(step.load()).rejects.toEqual(code("ERR_NOT_FOUND"));
@@ -212,7 +400,6 @@ describe("options", () => {
     [{ model: "" }, "model"],
     [{ model, torchDtype: "int8" }, "torchDtype"],
     [{ model, maxLength: 0, truncation: true }, "maxLength"],
-    [{ model, maxLength: 10 }, "maxLength"],
     [{ model, inputBatchSize: 1.5 }, "inputBatchSize"],
     [{ model, batchSize: 8 }, "batchSize"],
     [{ model, inputMappings: { prompt: "instruction" } }, "inputMappings"],
@@ -220,6 +407,46 @@ describe("options", () => {
     const construct = () => new RewardModelScore(options as never);
     expect(construct).toThrow(expect.objectContaining({ code: "ERR_INVALID_OPTION", details: { option } }));
     expect(construct).toThrow(new RegExp(option));
+  });
+
+  it("are refused with an error of this package, whatever they are", () => {
+    const names = [
+      "model",
+      "deviceMap",
+      "maxMemory",
+      "replicas",
+      "cudaDevices",
+      "inputMappings",
+      "outputMappings",
+    ];
+    const options = fc.oneof(anyValue, membersOf(names), membersOf(names.slice(1), { model }));
+    fc.assert(
+      fc.property(options, (make) => {
+        try {
+          new RewardModelScore(make() as never);
+        } catch (error) {
+          expect(RewardModelScoreError.is(error)).toBe(true);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("warn of a maxLength without truncation, which has no effect", async () => {
+    const step = new RewardModelScore({ model, maxLength: 3 });
+    const events: LoadProgress[] = [];
+    await step.load({ onProgress: (event) => events.push(event) });
+    expect(events.flatMap((event) => (event.phase === "warning" ? event.message : []))).toEqual([
+      expect.stringMatching(/^maxLength \(3\) has no effect without truncation/),
+    ]);
+    const [scoring] = await collect(step.stream([rows[0]!]));
+    expect(scoring!.score).not.toBeNull();
+    await step.unload();
+
+    const warning = new Promise<Error>((resolve) => process.once("warning", resolve));
+    await step.load();
+    expect((await warning).message).toMatch(/^maxLength \(3\)/);
+    await step.unload();
   });
 
   it("reads and writes mapped columns", async () => {

@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import type { Architecture } from "../architectures/architecture.js";
 import type { PlaceableProgram } from "../device-map/assignment.js";
 import { placeModel, type PlacedModel } from "../device-map/place-model.js";
@@ -20,13 +21,14 @@ import { openCheckpoint, openProgram, placeableProgram, type ProgramSource } fro
 
 /**
  * News of `load`: bytes that were downloaded, then, once, the checkpoint's tensors that no program reads if there are
- * any, then what is doubtful about its score and where it goes, then the share of the weights that is in place (0 to 1).
+ * any, then what is doubtful about the options, the score and where the model goes, then the share of the weights that
+ * is in place (0 to 1), also in bytes of their files.
  */
 export type LoadProgress =
   | ({ phase: "download" } & DownloadProgress)
   | { phase: "unused"; tensors: readonly string[] }
   | { phase: "warning"; message: string }
-  | { phase: "weights"; fraction: number };
+  | { phase: "weights"; fraction: number; loaded: number; total: number };
 
 export interface OpenOptions {
   signal: AbortSignal | undefined;
@@ -52,14 +54,17 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
     signal?.throwIfAborted();
     const unused = source?.architecture.unusedTensors ?? [];
     if (unused.length > 0) onProgress?.({ phase: "unused", tensors: unused });
-    for (const message of source?.architecture.warnings ?? []) warn(message, onProgress);
+    const doubts = [...doubtsAbout(options), ...(source?.architecture.warnings ?? [])];
+    for (const message of doubts) onProgress?.({ phase: "warning", message });
     const program = source
       ? placeableProgram(source, options.torchDtype)
       : await placeableArchive(files.archive!);
     placed = await place(binding, program, options, signal);
     const { assignment, release } = placed;
-    for (const message of assignment.warnings) warn(message, onProgress);
-    const report = (fraction: number) => onProgress?.({ phase: "weights", fraction });
+    for (const message of assignment.warnings) onProgress?.({ phase: "warning", message });
+    const total = await sizeOf(source && files.weights.length > 0 ? files.weights : [files.archive!]);
+    const report = (fraction: number) =>
+      onProgress?.({ phase: "weights", fraction, loaded: Math.round(fraction * total), total });
     const idsOf = source && (await poolingIds(source.architecture, tokenizer));
     const model = source
       ? await openProgram(binding, source, assignment, options, idsOf!, report)
@@ -71,6 +76,18 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
   } finally {
     source?.checkpoint.close();
   }
+}
+
+function doubtsAbout({ maxLength, truncation }: ResolvedOptions): string[] {
+  if (maxLength === null || truncation) return [];
+  return [
+    `maxLength (${maxLength}) has no effect without truncation. Set truncation: true, or leave maxLength out.`,
+  ];
+}
+
+async function sizeOf(files: readonly string[]): Promise<number> {
+  const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 async function ready(
@@ -101,12 +118,6 @@ function place(
   const { localRank, cudaVisibleDevices } = readDeviceEnvironment();
   const surroundings = { devices: () => listDevices(binding), cudaVisibleDevices };
   return placeModel(readPlacement(options, localRank), program, options, surroundings, signal);
-}
-
-/** A warning that nobody listens for is shown by Node.js on standard error. */
-function warn(message: string, onProgress: OpenOptions["onProgress"]): void {
-  if (onProgress) onProgress({ phase: "warning", message });
-  else process.emitWarning(message, "RewardModelScoreWarning");
 }
 
 /** The built-in program for the model's weights or of its exported archive; undefined for an archive of another origin. */

@@ -3,6 +3,8 @@ import type { Json, Message } from "./types.js";
 
 /** Deep enough for any tool schema, and small enough to end on an object that holds itself. */
 const MAX_DEPTH = 64;
+/** More than any data set's, and few enough to end on objects that hold themselves twice: they double with each level. */
+const MAX_VALUES = 1_000_000;
 
 export type Report = (path: string, message: string) => void;
 
@@ -16,10 +18,33 @@ export function readConversation(value: unknown, path: string, report: Report): 
     return [];
   }
   if (value.length === 0) report(path, "is empty; a conversation needs at least one message");
-  return Array.from(value, (message, index) => readMessage(message, `${path}[${index}]`, report));
+  const walk: Walk = { report, left: MAX_VALUES };
+  try {
+    return mapAll(value, walk, (message, index) => readMessage(message, `${path}[${index}]`, walk));
+  } catch (error) {
+    if (!(error instanceof TooManyValues)) throw error;
+    report(path, `holds more than ${MAX_VALUES.toLocaleString("en")} values`);
+    return [];
+  }
 }
 
-function readMessage(value: unknown, path: string, report: Report): Message {
+interface Walk {
+  report: Report;
+  /** Values that may still be looked at. */
+  left: number;
+}
+
+class TooManyValues extends Error {}
+
+/** Asks for every index: an array may have holes, or an iterator of its own. */
+function mapAll<V, T>(values: readonly V[], walk: Walk, map: (value: V, index: number) => T): T[] {
+  walk.left -= values.length;
+  if (walk.left < 0) throw new TooManyValues();
+  return Array.from({ length: values.length }, (_, index) => map(values[index]!, index));
+}
+
+function readMessage(value: unknown, path: string, walk: Walk): Message {
+  const { report } = walk;
   if (!isPlainObject(value)) {
     report(path, `is ${describe(value)}; expected an object with role and content`);
     return { role: "" };
@@ -31,16 +56,18 @@ function readMessage(value: unknown, path: string, report: Report): Message {
   if (typeof value["role"] !== "string") {
     report(`${path}.role`, `is ${describe(value["role"])}; expected a string like "user" or "assistant"`);
   }
-  checkContent(value, path, report);
-  const copy: Record<string, Json> = {};
-  for (const [key, item] of Object.entries(value)) {
-    if (item === undefined || (key === "role" && typeof item !== "string")) continue;
-    define(copy, key, copyJson(item, `${path}.${key}`, report, 1));
-  }
-  return copy as Message;
+  checkContent(value, path, walk);
+  return copyMembers(
+    value,
+    path,
+    walk,
+    1,
+    ([key, item]) => key !== "role" || typeof item === "string",
+  ) as Message;
 }
 
-function checkContent(message: Record<string, unknown>, path: string, report: Report): void {
+function checkContent(message: Record<string, unknown>, path: string, walk: Walk): void {
+  const { report } = walk;
   const content = message["content"];
   if (typeof content === "string") return;
   if (content === undefined || content === null) {
@@ -48,7 +75,7 @@ function checkContent(message: Record<string, unknown>, path: string, report: Re
     if (Array.isArray(calls) && calls.length > 0) return;
     report(`${path}.content`, `is ${describe(content)}; expected a string`);
   } else if (Array.isArray(content)) {
-    content.forEach((part: unknown, index) => {
+    mapAll(content, walk, (part, index) => {
       const partPath = `${path}.content[${index}]`;
       if (!isPlainObject(part) || typeof part["type"] !== "string") {
         report(partPath, `is ${describe(part)}; expected a part like { type: "text", text: "…" }`);
@@ -61,7 +88,8 @@ function checkContent(message: Record<string, unknown>, path: string, report: Re
   }
 }
 
-function copyJson(value: unknown, path: string, report: Report, depth: number): Json {
+function copyJson(value: unknown, path: string, walk: Walk, depth: number): Json {
+  const { report } = walk;
   if (typeof value === "string") {
     const problem = problemOfText(value);
     if (problem !== undefined) report(path, problem);
@@ -77,26 +105,28 @@ function copyJson(value: unknown, path: string, report: Report, depth: number): 
     return null;
   }
   if (Array.isArray(value)) {
-    return value.map((item, index) => copyJson(item, `${path}[${index}]`, report, depth + 1));
+    return mapAll(value, walk, (item, index) => copyJson(item, `${path}[${index}]`, walk, depth + 1));
   }
-  if (isPlainObject(value)) {
-    const copy: Record<string, Json> = {};
-    for (const [key, item] of Object.entries(value)) {
-      if (item !== undefined) define(copy, key, copyJson(item, `${path}.${key}`, report, depth + 1));
-    }
-    return copy;
-  }
+  if (isPlainObject(value)) return copyMembers(value, path, walk, depth + 1);
   report(path, `is ${describe(value)}; expected JSON data`);
   return null;
 }
 
-/** Unlike an assignment, works for a key named "__proto__". */
-function define(target: Record<string, Json>, key: string, value: Json): void {
-  if (key === "__proto__") {
-    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
-  } else {
-    target[key] = value;
-  }
+function copyMembers(
+  object: Record<string, unknown>,
+  path: string,
+  walk: Walk,
+  depth: number,
+  isWanted: (entry: [string, unknown]) => boolean = () => true,
+): Record<string, Json> {
+  const entries = Object.entries(object).filter(([key, item]) => item !== undefined && isWanted([key, item]));
+  const copies = mapAll(
+    entries,
+    walk,
+    ([key, item]) => [key, copyJson(item, `${path}.${key}`, walk, depth)] as const,
+  );
+  // Unlike assignments, works for a key named "__proto__".
+  return Object.fromEntries(copies);
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

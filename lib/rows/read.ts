@@ -2,7 +2,7 @@ import { RewardModelScoreError, type RowProblem } from "../errors.js";
 import { describeColumns } from "./column-hint.js";
 import type { Columns } from "./columns.js";
 import { readConversation, type Report } from "./messages.js";
-import { describe, problemOfText } from "./text.js";
+import { describe, problemOfText, reasonOf } from "./text.js";
 import type { InputFormat, Message, Pair, Row, RowInput } from "./types.js";
 
 export interface ReadOptions {
@@ -10,7 +10,8 @@ export interface ReadOptions {
   inputFormat: InputFormat;
 }
 
-export type RowReading = { input: RowInput } | { problems: RowProblem[] };
+/** The row's own columns, of which later only this copy is looked at, and what they ask to be scored. */
+export type RowReading = { columns: Row } & ({ input: RowInput } | { problems: RowProblem[] });
 
 /**
  * Reads what one row asks to be scored: its instruction and response when it has both, else its conversation.
@@ -19,8 +20,49 @@ export type RowReading = { input: RowInput } | { problems: RowProblem[] };
 export function readRow(row: unknown, index: number, options: ReadOptions): RowReading {
   const problems: RowProblem[] = [];
   const report: Report = (path, message) => problems.push({ index, path, message });
-  const input = readInput(row, options, report);
-  return problems.length > 0 || input === undefined ? { problems } : { input };
+  const columns = copyColumns(row, report);
+  let input: RowInput | undefined;
+  try {
+    input = problems.length > 0 ? undefined : readInput(row, columns, options, report);
+  } catch (error) {
+    report("", `cannot be read: ${reasonOf(error)}`);
+  }
+  return problems.length > 0 || input === undefined ? { columns, problems } : { columns, input };
+}
+
+/** What a getter of the row throws is this row's problem; its other columns are kept. */
+function copyColumns(row: unknown, report: Report): Row {
+  if (!isObject(row)) return {};
+  try {
+    return { ...row };
+  } catch {
+    return copyReadable(row, report);
+  }
+}
+
+function copyReadable(row: object, report: Report): Row {
+  const columns: [string, unknown][] = [];
+  try {
+    for (const name of Object.keys(row)) {
+      try {
+        columns.push([name, (row as Row)[name]]);
+      } catch (error) {
+        report(name, `cannot be read: ${reasonOf(error)}`);
+      }
+    }
+  } catch (error) {
+    report("", `cannot be read: ${reasonOf(error)}`);
+  }
+  return Object.fromEntries(columns);
+}
+
+/** Arrays have no columns. A proxy that was revoked has none that can be read, and is told of as such. */
+function isObject(row: unknown): row is object {
+  try {
+    return typeof row === "object" && row !== null && !Array.isArray(row);
+  } catch {
+    return true;
+  }
 }
 
 /** Reads all rows, or throws one ERR_INVALID_ROWS that lists everything that is wrong with any of them. */
@@ -55,44 +97,45 @@ export function formatProblem({ index, path, message }: RowProblem): string {
   return `row ${index}: ${path === "" ? "" : `${path} `}${message}`;
 }
 
-function readInput(row: unknown, options: ReadOptions, report: Report): RowInput | undefined {
-  if (typeof row !== "object" || row === null || Array.isArray(row)) {
+function readInput(row: unknown, own: Row, options: ReadOptions, report: Report): RowInput | undefined {
+  if (!isObject(row)) {
     report("", `is ${describe(row)}; expected an object`);
     return undefined;
   }
-  const { instruction, response, conversation } = options.columns;
-  const read = (column: string) => readColumn(row as Row, column);
-  const hasInstruction = isPresent(read(instruction));
-  const hasResponse = isPresent(read(response));
-  if (hasInstruction && hasResponse) {
-    const question = readText(read(instruction), instruction, report);
-    const answer = readText(read(response), response, report);
+  const column = (name: string) => readColumn(row as Row, own, name) ?? undefined;
+  const names = options.columns;
+  const instruction = column(names.instruction);
+  const response = column(names.response);
+  if (instruction !== undefined && response !== undefined) {
+    const question = readText(instruction, names.instruction, report);
+    const answer = readText(response, names.response, report);
     return options.inputFormat === "pair" ? { question, answer } : pairMessages(question, answer);
   }
-  if (isPresent(read(conversation))) {
-    const messages = readConversation(read(conversation), conversation, report);
-    return options.inputFormat === "pair" ? readPair(messages, conversation, report) : messages;
+  const conversation = column(names.conversation);
+  if (conversation !== undefined) {
+    const messages = readConversation(conversation, names.conversation, report);
+    return options.inputFormat === "pair" ? readPair(messages, names.conversation, report) : messages;
   }
-  const has = describeColumns(row as Row, options.columns);
-  if (hasInstruction || hasResponse) {
-    const [present, absent] = hasInstruction ? [instruction, response] : [response, instruction];
+  const has = describeColumns(own, names);
+  if (instruction !== undefined || response !== undefined) {
+    const [present, absent] =
+      instruction !== undefined ? [names.instruction, names.response] : [names.response, names.instruction];
     report(
       absent,
-      `is ${describe(read(absent))} although the row has ${present}, and a row needs both; ${has}`,
+      `is ${describe(own[absent])} although the row has ${present}, and a row needs both; ${has}`,
     );
+  } else if (typeof column("then") === "function") {
+    report("", "is a promise; is an await missing?");
   } else {
-    report("", `has neither ${instruction} and ${response} nor ${conversation}; ${has}`);
+    report("", `has neither ${names.instruction} and ${names.response} nor ${names.conversation}; ${has}`);
   }
   return undefined;
 }
 
-/** Not what every object has of its own, like toString. */
-function readColumn(row: Row, column: string): unknown {
-  return Object.hasOwn(row, column) || !(column in Object.prototype) ? row[column] : undefined;
-}
-
-function isPresent(value: unknown): boolean {
-  return value !== undefined && value !== null;
+/** A class may offer a column that is not its own, but not what every object has, like toString. */
+function readColumn(row: Row, own: Row, name: string): unknown {
+  if (Object.hasOwn(own, name)) return own[name];
+  return name in Object.prototype ? undefined : row[name];
 }
 
 function readText(value: unknown, path: string, report: Report): string {

@@ -13,11 +13,22 @@ export function problemOfText(text: string): string | undefined {
 export function describe(value: unknown): string {
   if (value === undefined) return "missing";
   if (value === null) return "null";
-  if (Array.isArray(value)) return "an array";
-  const type = typeof value;
-  if (type === "object") {
+  try {
+    if (Array.isArray(value)) return "an array";
+    const type = typeof value;
+    if (type !== "object") return `a ${type}`;
     const name = Object.prototype.toString.call(value).slice(8, -1);
     return name === "Object" ? "an object" : `a ${name}`;
+  } catch {
+    return "an object that cannot be read";
   }
-  return `a ${type}`;
+}
+
+/** What was thrown, in words: it may be anything. */
+export function reasonOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? String(thrown.message) : String(thrown);
+  } catch {
+    return "what was thrown cannot be read";
+  }
 }

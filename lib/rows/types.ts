@@ -1,6 +1,10 @@
 /** One line of a data set: columns by name. Only the mapped columns are looked at; the rest passes through. */
 export type Row = Record<string, unknown>;
 
+/** A row whose type is not spelled out. Unlike `Row`, it takes what an interface describes. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- that is what makes the difference
+export type AnyRow = Record<string, any>;
+
 /** What JSON can hold. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 

@@ -2,19 +2,26 @@ import { setImmediate } from "node:timers/promises";
 import { RewardModelScoreError, type RowProblem } from "../errors.js";
 import { invalidRows, type ReadOptions } from "../rows/read.js";
 import type { Row } from "../rows/types.js";
+import type { Call } from "./call.js";
 import { isFailed, type Failed, type Outcome, type Score } from "./outcome.js";
 import { outputRow } from "./output-row.js";
 import { prepareWindow, type PreparedWindow } from "./prepare.js";
 import type { Scorer, ScoringProgress } from "./scorer.js";
-import { prefetch, readWindows } from "./windows.js";
+import { countOf, prefetch, readWindows } from "./windows.js";
 
 /** Options of `score`, `process` and `stream`. */
 export interface ScoreOptions {
   /** Rows that have not run are dropped at once; the batch that runs is finished and discarded. */
   signal?: AbortSignal;
-  /** Called after every batch with what has been done so far. */
-  onProgress?: (progress: ScoringProgress) => void;
+  /**
+   * Called after every batch with what has been done so far. What it throws, or what a promise that it returns rejects
+   * with, rejects the call; the call waits for such promises.
+   */
+  onProgress?: (progress: ScoringProgress) => unknown;
 }
+
+/** Rows of any type, as a caller passes them. */
+export type Rows<R extends object = object> = Iterable<R> | AsyncIterable<R>;
 
 /** A row as it came, and what became of it. */
 interface RowOutcome {
@@ -24,24 +31,24 @@ interface RowOutcome {
 
 /** One call of `score`, `process` or `stream`: the way of its rows, window by window, to their outcomes. */
 export class ScoringJob {
-  readonly #signal: AbortSignal | undefined;
-  readonly #onProgress: ScoreOptions["onProgress"];
-
   constructor(
     private readonly scorer: Scorer,
     private readonly reading: ReadOptions,
-    { signal, onProgress }: ScoreOptions,
-  ) {
-    this.#signal = signal;
-    this.#onProgress = onProgress;
-  }
+    private readonly call: Call<ScoringProgress>,
+  ) {}
 
   /**
    * All scores, or an error.
    *
    * @throws ERR_INVALID_ROWS, ERR_NOT_FINITE
    */
-  async scores(rows: Iterable<Row>): Promise<Score[]> {
+  async scores(rows: Rows): Promise<Score[]> {
+    const scores = await this.scorer.track(this.#scores(rows));
+    await this.call.answered();
+    return scores;
+  }
+
+  async #scores(rows: Rows): Promise<Score[]> {
     const scores: (Score | null)[] = [];
     const notFinite: number[] = [];
     for await (const { outcome } of this.#strict(rows)) {
@@ -57,17 +64,18 @@ export class ScoringJob {
    *
    * @throws ERR_INVALID_ROWS, ERR_NOT_FINITE
    */
-  async *strict(rows: Iterable<Row>): AsyncGenerator<Row> {
+  async *strict(rows: Rows): AsyncGenerator<Row> {
     let index = 0;
     for await (const { row, outcome } of this.#strict(rows)) {
       if (isFailed(outcome)) throw notFiniteError([index], []);
       yield outputRow(row, outcome, this.reading.columns);
       index++;
     }
+    await this.call.answered();
   }
 
   /** Rows as they come, each with its score or its error. */
-  async *tolerant(rows: AsyncIterable<Row> | Iterable<Row>): AsyncGenerator<Row> {
+  async *tolerant(rows: Rows): AsyncGenerator<Row> {
     const prepared = async function* (this: ScoringJob, signal: AbortSignal) {
       for await (const window of readWindows(rows, signal)) {
         // A stream may be far from its end when the model is unloaded; it is not waited for.
@@ -75,14 +83,15 @@ export class ScoringJob {
         yield this.#prepare(window, 0, signal);
       }
     };
-    for await (const { row, outcome } of this.#outcomes(prepared.bind(this))) {
-      yield outputRow(row, await outcome.catch(failedRow), this.reading.columns);
+    for await (const { row, outcome } of this.#outcomes(prepared.bind(this), countOf(rows), failedRow)) {
+      yield outputRow(row, outcome, this.reading.columns);
     }
+    await this.call.answered();
   }
 
   /** Prepares everything before anything is computed, so that all bad rows are reported at once. */
-  async *#strict(rows: Iterable<Row>): AsyncGenerator<RowOutcome> {
-    const signal = this.#signal ?? new AbortController().signal;
+  async *#strict(rows: Rows): AsyncGenerator<RowOutcome> {
+    const { signal } = this.call;
     const windows: PreparedWindow[] = [];
     const problems: RowProblem[] = [];
     let offset = 0;
@@ -93,7 +102,13 @@ export class ScoringJob {
       offset += window.length;
     }
     if (problems.length > 0) throw invalidRows(problems);
-    for await (const { row, outcome } of this.#outcomes(() => windows)) yield { row, outcome: await outcome };
+    yield* this.#outcomes(
+      () => windows,
+      offset,
+      (error) => {
+        throw error;
+      },
+    );
   }
 
   async #prepare(window: unknown[], offset: number, signal: AbortSignal): Promise<PreparedWindow> {
@@ -103,13 +118,20 @@ export class ScoringJob {
     return scorer.track(prepareWindow(scorer.model, window, offset, reading, signal));
   }
 
-  /** Runs windows with one in the making ahead of the one that is being read. */
+  /**
+   * Runs windows with one in the making ahead of the one that is being read.
+   *
+   * @param onError makes the outcome of a row that the engine could not compute, or throws
+   */
   async *#outcomes(
     windows: (signal: AbortSignal) => AsyncIterable<PreparedWindow> | Iterable<PreparedWindow>,
-  ): AsyncGenerator<{ row: Row; outcome: Promise<Outcome> }> {
+    totalRows: number | undefined,
+    onError: (error: unknown) => Failed,
+  ): AsyncGenerator<RowOutcome> {
     const stop = new AbortController();
-    const stopped = this.#signal ? AbortSignal.any([this.#signal, stop.signal]) : stop.signal;
+    const stopped = AbortSignal.any([this.call.signal, stop.signal]);
     const total: ScoringProgress = {
+      ...(totalRows !== undefined && { totalRows }),
       rows: 0,
       tokens: 0,
       savedTokens: 0,
@@ -125,7 +147,7 @@ export class ScoringJob {
           total.rows += done.rows;
           total.tokens += done.tokens;
           total.savedTokens += done.savedTokens;
-          this.#onProgress?.({ ...total });
+          this.call.tell({ ...total });
         });
         void this.scorer.track(Promise.allSettled(outcomes));
         yield { window, outcomes };
@@ -133,7 +155,11 @@ export class ScoringJob {
     };
     stopped.throwIfAborted();
     for await (const { window, outcomes } of prefetch(run.call(this), () => stop.abort())) {
-      for (const [i, row] of window.source.entries()) yield { row, outcome: outcomes[i]! };
+      for (const [i, row] of window.source.entries()) {
+        const outcome = await outcomes[i]!.catch(onError);
+        this.call.signal.throwIfAborted();
+        yield { row, outcome };
+      }
     }
   }
 }

@@ -7,7 +7,7 @@ import type { Failed } from "./outcome.js";
 
 /** A window of rows that is ready to run. */
 export interface PreparedWindow {
-  /** The rows as they came. */
+  /** The rows' own columns as they were read. */
   source: Row[];
   /** [rows] its tokens, or why it has none. */
   rows: (EncodedRow | Failed)[];
@@ -31,7 +31,7 @@ export async function prepareWindow(
 ): Promise<PreparedWindow> {
   signal.throwIfAborted();
   const window: PreparedWindow = {
-    source: source as Row[],
+    source: [],
     rows: new Array<EncodedRow | Failed>(source.length),
     problems: [],
     truncatedRows: 0,
@@ -47,6 +47,7 @@ export async function prepareWindow(
   const inputs: RowInput[] = [];
   source.forEach((row, place) => {
     const read = readRow(row, offset + place, reading);
+    window.source.push(read.columns);
     if ("problems" in read) return fail(place, read.problems);
     places.push(place);
     inputs.push(read.input);

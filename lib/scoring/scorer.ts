@@ -11,6 +11,8 @@ import { PackRunner } from "./pack-runner.js";
 export interface ScoringProgress {
   /** Rows that have their outcome. */
   rows: number;
+  /** All rows of the call, where their number is known: not in `stream`, unless it was given an array. */
+  totalRows?: number;
   /** Tokens that were computed. */
   tokens: number;
   /** Tokens that were not, because rows share them. */

@@ -1,3 +1,5 @@
+import { RewardModelScoreError } from "../errors.js";
+import { describe } from "../rows/text.js";
 import { abortable } from "./abortable.js";
 
 /**
@@ -10,16 +12,19 @@ const WINDOW_ROWS = 512;
  * Cuts rows into windows, reading no further than the next window. An abort ends it at once, also while the source is
  * silent.
  */
-export async function* readWindows<Row>(
-  rows: AsyncIterable<Row> | Iterable<Row>,
-  signal: AbortSignal,
-): AsyncGenerator<Row[]> {
-  const source = Symbol.asyncIterator in rows ? rows[Symbol.asyncIterator]() : rows[Symbol.iterator]();
-  let window: Row[] = [];
+export async function* readWindows(rows: unknown, signal: AbortSignal): AsyncGenerator<unknown[]> {
+  const source = iterate(rows);
+  let window: unknown[] = [];
   let ended = false;
   try {
     for (;;) {
       const item = await abortable(async () => source.next(), signal);
+      if (typeof item !== "object" || item === null) {
+        ended = true;
+        throw invalid(
+          `The rows' iterator answered with ${describe(item)}; expected an object like { value, done }.`,
+        );
+      }
       if (item.done) {
         ended = true;
         break;
@@ -35,6 +40,46 @@ export async function* readWindows<Row>(
     // Not awaited: a generator that is waiting for something answers only when that comes. Its own failure is no news.
     if (!ended) void Promise.resolve(source.return?.()).catch(() => {});
   }
+}
+
+/** How many rows there are, where that shows beforehand. */
+export function countOf(rows: unknown): number | undefined {
+  try {
+    return Array.isArray(rows) ? rows.length : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the source itself throws is the source's own; a value that is no source of rows is an error of ours. */
+function iterate(rows: unknown): Iterator<unknown> | AsyncIterator<unknown> {
+  const start = methodOf(rows, Symbol.asyncIterator) ?? methodOf(rows, Symbol.iterator);
+  // A text can be iterated, but its characters are no rows.
+  if (start === undefined || typeof rows === "string") throw notRows(rows);
+  const iterator: unknown = start.call(rows);
+  if (!methodOf(iterator, "next"))
+    throw invalid(`The rows' iterator is ${describe(iterator)} without a method next().`);
+  return iterator as Iterator<unknown> | AsyncIterator<unknown>;
+}
+
+function methodOf(value: unknown, name: PropertyKey): (() => unknown) | undefined {
+  try {
+    const method = (value as Partial<Record<PropertyKey, unknown>> | null | undefined)?.[name];
+    return typeof method === "function" ? (method as () => unknown) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function notRows(rows: unknown): RewardModelScoreError<"ERR_INVALID_ROWS"> {
+  const remedy = methodOf(rows, "then")
+    ? "Is an await missing?"
+    : "Pass an array of rows, or another iterable; a single row goes into an array of its own.";
+  return invalid(`The rows are ${describe(rows)}, which cannot be iterated. ${remedy}`);
+}
+
+function invalid(message: string): RewardModelScoreError<"ERR_INVALID_ROWS"> {
+  return new RewardModelScoreError("ERR_INVALID_ROWS", message, { problems: [] });
 }
 
 /**

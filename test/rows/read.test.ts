@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { RewardModelScoreError, type RowProblem } from "#lib/errors.js";
 import { resolveColumns } from "#lib/rows/columns.js";
 import { readRow, readRows, type ReadOptions } from "#lib/rows/read.js";
+import { anyValue, membersOf } from "../arbitrary-values.js";
 
 const chat: ReadOptions = { columns: resolveColumns(), inputFormat: "chat" };
 const pair: ReadOptions = { columns: resolveColumns(), inputFormat: "pair" };
@@ -214,29 +215,85 @@ describe("reading all rows", () => {
   });
 
   it("accepts or reports any value, and never throws anything else", () => {
+    const text = fc.string().map((value) => () => value);
     const message = fc.record(
-      {
-        role: fc.oneof(fc.string(), fc.anything()),
-        content: fc.oneof(fc.string(), fc.anything()),
-        extra: fc.anything(),
-      },
+      { role: fc.oneof(text, anyValue), content: fc.oneof(text, anyValue), extra: anyValue },
       { requiredKeys: [] },
     );
+    const made = (makes: Record<string, () => unknown>) =>
+      Object.fromEntries(Object.entries(makes).map(([name, make]) => [name, make()]));
     const row = fc.oneof(
-      fc.anything(),
-      fc.record(
-        { instruction: fc.anything(), response: fc.anything(), conversation: fc.array(message) },
-        { requiredKeys: [] },
-      ),
+      anyValue,
+      membersOf(["instruction", "response", "conversation"]),
+      membersOf(["id", "conversation"], { instruction: "2+2?", response: "4" }),
+      fc.array(message).map((messages) => () => ({ conversation: messages.map(made) })),
     );
     fc.assert(
-      fc.property(row, (value) => {
-        const reading = readRow(value, 0, chat);
+      fc.property(row, (make) => {
+        const reading = readRow(make(), 0, chat);
         if ("problems" in reading) expect(reading.problems.length).toBeGreaterThan(0);
         else expect(structuredClone(reading.input)).toEqual(reading.input);
       }),
-      { numRuns: 500 },
+      { numRuns: 1000 },
     );
+  });
+
+  it("asks each getter once, and keeps the columns beside one that throws", () => {
+    let asked = 0;
+    const row = {
+      get instruction() {
+        return ++asked === 1 ? "2+2?" : 5;
+      },
+      response: "4",
+    };
+    expect(input(row)).toHaveLength(2);
+    expect(asked).toBe(1);
+
+    const broken = {
+      id: 7,
+      instruction: "2+2?",
+      response: "4",
+      get image() {
+        throw new Error("no such file");
+      },
+    };
+    expect(problems(broken)).toEqual([["image", "cannot be read: no such file"]]);
+    expect(readRow(broken, 0, chat).columns).toEqual({ id: 7, instruction: "2+2?", response: "4" });
+  });
+
+  it("reads what a class offers", () => {
+    class Answer {
+      readonly response = "4";
+      get instruction() {
+        return "2+2?";
+      }
+    }
+    expect(input(new Answer())).toHaveLength(2);
+    expect(readRow(new Answer(), 0, chat).columns).toEqual({ response: "4" });
+  });
+
+  it("names a row that is a promise as one", () => {
+    expect(problems(Promise.resolve({ instruction: "a", response: "b" }))).toEqual([
+      ["", "is a promise; is an await missing?"],
+    ]);
+  });
+
+  it("ends on a conversation that doubles with each level", () => {
+    let doubling: unknown = "x";
+    for (let level = 0; level < 60; level++) doubling = [doubling, doubling];
+    const message = { ...turn("user", "a"), tool: doubling };
+    expect(problems({ conversation: [message] })).toEqual([
+      ["conversation", "holds more than 1,000,000 values"],
+    ]);
+    expect(problems({ conversation: new Array(4_000_000_000) })).toEqual([
+      ["conversation", "holds more than 1,000,000 values"],
+    ]);
+  });
+
+  it("sees the holes of arrays", () => {
+    const content = new Array<unknown>(2);
+    content[1] = { type: "text", text: "b" };
+    expect(paths({ conversation: [{ role: "user", content }] })[0]).toBe("conversation[0].content[0]");
   });
 });
 
