@@ -52,7 +52,7 @@ let wanted: number[];
 beforeAll(async () => {
   engine = await openEngineTest();
   await using step = await load({ deviceMap: "cpu" });
-  wanted = (await step.score(rows)) as number[];
+  wanted = await step.score(rows);
 });
 beforeEach(() => {
   engine.simulator.devices([roomy, roomy]);

@@ -25,12 +25,12 @@ describe.each([
   it("prefers the right answer in at least 95 % of the held-out pairs", async () => {
     await using step = new RewardModelScore({ model, threads: 1 });
     await step.load();
-    const scores = (await step.score(
+    const scores = await step.score(
       pairs.flatMap(({ instruction, chosen, rejected }) => [
         { instruction, response: chosen },
         { instruction, response: rejected },
       ]),
-    )) as number[];
+    );
     const lost = pairs.filter((_, index) => !(scores[2 * index]! > scores[2 * index + 1]!));
     expect(pairs.length).toBeGreaterThanOrEqual(400);
     expect(1 - lost.length / pairs.length, JSON.stringify(lost)).toBeGreaterThanOrEqual(0.95);
@@ -39,8 +39,8 @@ describe.each([
   it("prefers a right, a polite and a relevant answer", async () => {
     await using step = new RewardModelScore({ model, threads: 1 });
     await step.load();
-    const ask = async (instruction: string, ...responses: string[]) =>
-      (await step.score(responses.map((response) => ({ instruction, response })))) as number[];
+    const ask = (instruction: string, ...responses: string[]) =>
+      step.score(responses.map((response) => ({ instruction, response })));
 
     const [bare, wrong, sentence] = await ask(
       "How much is 2+2?",
@@ -62,7 +62,7 @@ it("the built-in program and the archive agree", async () => {
   const score = async (model: string) => {
     await using step = new RewardModelScore({ model, threads: 1 });
     await step.load();
-    return (await step.score(rows)) as number[];
+    return await step.score(rows);
   };
   const [program, archive] = [await score(folder), await score(`${folder}model.pt`)];
   for (const [index, value] of program.entries()) expect(value).toBeCloseTo(archive[index]!, 4);
