@@ -84,6 +84,9 @@ export interface RowProblem {
   message: string;
 }
 
+/** The same in every copy of this package. */
+const BRAND = Symbol.for("reward-model-score.error");
+
 /**
  * What every function of this package throws or rejects with, apart from an aborted signal's own reason.
  *
@@ -109,6 +112,23 @@ export class RewardModelScoreError<C extends ErrorCode = ErrorCode> extends Erro
     options?: ErrorOptions,
   ) {
     super(printable(message), options); // it may quote what a server, a repository or a row says
+  }
+
+  static {
+    Object.defineProperty(this.prototype, BRAND, { value: true });
+  }
+
+  /**
+   * `instanceof` knows the errors of every copy of this package in the process: copies share one addon, which makes its
+   * errors with the class of the copy that came last.
+   */
+  static override [Symbol.hasInstance](value: unknown): value is RewardModelScoreError {
+    try {
+      return typeof value === "object" && value !== null && BRAND in value;
+    } catch {
+      // A proxy that cannot be looked into.
+      return false;
+    }
   }
 
   /**

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DoctorReport } from "#lib/cli/doctor/inspect.js";
@@ -108,25 +109,7 @@ describe("installed with npm", () => {
     { resolution: "bundler", module: "esnext", extensions: ["ts"] },
   ])("has types under $resolution", async ({ resolution, module, extensions }) => {
     const files = extensions.map((extension) => `types.${extension}`);
-    for (const file of files) {
-      project.write(
-        file,
-        `import { RewardModelScore, RewardModelScoreError, type Row } from "reward-model-score";
-         import type { RewardModelScoreOptions } from "reward-model-score";
-         const options: RewardModelScoreOptions = { model: "demo", torchDtype: "float32" };
-         // @ts-expect-error: there is no such type of weights
-         options.torchDtype = "float8";
-         const rows: Row[] = [{ instruction: "a", response: "b" }];
-         export async function first(): Promise<number | number[] | undefined> {
-           const step: RewardModelScore = new RewardModelScore(options);
-           for await (const { instruction, score } of step.stream(rows)) console.log(instruction, score);
-           return (await step.score(rows))[0];
-         }
-         export function codeOf(error: unknown): string | undefined {
-           return RewardModelScoreError.is(error, "ERR_IO") ? error.details.path : undefined;
-         }`,
-      );
-    }
+    for (const file of files) project.write(file, readFileSync("test/types/usage.mts", "utf8"));
     const flags = ["--noEmit", "--strict", "--target", "es2022", "--module", module];
     const types = [
       "--moduleResolution",
@@ -139,6 +122,38 @@ describe("installed with npm", () => {
     const tsc = resolve("node_modules/typescript/bin/tsc");
     const result = await project.run("node", [tsc, ...flags, ...types, ...files]);
     expect(result).toMatchObject({ status: 0, stdout: "" });
+  });
+
+  it("is required by the tests of Jest, whose own require knows no ES modules", async () => {
+    const jest = ["install", "jest@30", "--ignore-scripts", "--no-audit", "--no-fund"];
+    expect(await project.run("npm", jest, { npm_config_registry: registry.url })).toMatchObject({
+      status: 0,
+    });
+    for (const name of ["first", "second"]) {
+      project.write(
+        `${name}.test.js`,
+        `const { RewardModelScore, RewardModelScoreError } = require("reward-model-score");
+         test("scores", async () => {
+           const step = new RewardModelScore({ model: "demo" });
+           await step.load();
+           const rows = ${JSON.stringify(ROWS)};
+           const [right, wrong] = await step.score(rows, { signal: AbortSignal.timeout(60_000) });
+           expect(right).toBeGreaterThan(wrong);
+           for await (const batch of step.process(rows)) {
+             expect(batch).toStrictEqual([{ ...rows[0], score: right }, { ...rows[1], score: wrong }]);
+           }
+           const refused = step.score([{ instruction: "x" }]);
+           await expect(refused).rejects.toBeInstanceOf(RewardModelScoreError);
+           await expect(refused).rejects.toThrow("response is missing");
+           await step.unload();
+         }, 60_000);`,
+      );
+    }
+    // One after the other in one process: what is native is shared.
+    const test = () => project.run("node", ["node_modules/jest/bin/jest.js", "--runInBand"], environment);
+    const result = await test();
+    expect(result.stderr).toContain("2 passed, 2 total");
+    expect(result).toMatchObject({ status: 0 });
   });
 
   it("finds libtorch in the cache that setup --libtorch fills", async () => {

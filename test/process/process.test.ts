@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { temporaryFolder } from "../temporary-folder.js";
 
 interface Outcome {
   code: number | null;
@@ -102,17 +102,29 @@ describe("libtorch is opened beside the event loop", { timeout: 120_000 }, () =>
   });
 });
 
-it("a second copy of the package is refused, and the first lives on", { timeout: 120_000 }, async () => {
+describe("a second copy of the package", { timeout: 120_000 }, () => {
   const root = fileURLToPath(new URL("../..", import.meta.url));
-  const copy = mkdtempSync(join(tmpdir(), "second-copy-"));
-  try {
-    for (const name of ["dist", "package.json", "build/Release/loader.node", "build/Release/engine.node"])
+
+  /** With an addon of its own, or with the first one's. */
+  function copyWith(...files: string[]): string {
+    const copy = temporaryFolder("second-copy");
+    for (const name of ["dist", "package.json", ...files])
       cpSync(join(root, name), join(copy, name), { recursive: true });
     symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
-    expect(await run("two-copies", [copy])).toEqual(quiet("ERR_ADDON\n1\n"));
-  } finally {
-    rmSync(copy, { recursive: true });
+    return copy;
   }
+
+  it("is refused, and the first lives on", async () => {
+    const copy = copyWith("build/Release/loader.node", "build/Release/engine.node");
+    expect(await run("two-copies", [copy])).toEqual(quiet("ERR_ADDON\n1\n"));
+  });
+
+  it("that finds the same addon shares it, and both know its errors", async () => {
+    const copy = copyWith();
+    symlinkSync(join(root, "build"), join(copy, "build"));
+    const yes = "true true\n";
+    expect(await run("shared-addon", [copy])).toEqual(quiet(`1 false\n${yes}${yes}${yes}false false\n`));
+  });
 });
 
 describe("memory", { timeout: 120_000 }, () => {
