@@ -110,7 +110,6 @@ class Loading<R extends Resource, News> {
     this.#waiting.add(call);
     try {
       await abortable(() => this.#opened.then(() => call.answered()), signal);
-      signal.throwIfAborted();
       this.#taken = true;
     } finally {
       this.#waiting.delete(call);

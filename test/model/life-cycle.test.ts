@@ -4,6 +4,12 @@ import { describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
 import { LifeCycle } from "#lib/model/life-cycle.js";
 
+interface Resource {
+  close(): Promise<void>;
+}
+
+const resource: Resource = { close: () => Promise.resolve() };
+
 const LISTENERS = ["none", "quiet", "throws", "rejects", "slow"] as const;
 
 type Step =
@@ -32,6 +38,8 @@ interface Caller {
   overtaken: boolean;
   listener: (typeof LISTENERS)[number];
   told: number;
+  /** Whether something was loaded when `load` said so. */
+  found?: boolean;
   result?: "loaded" | { error: unknown };
 }
 
@@ -44,7 +52,7 @@ function fake(scheduler: fc.Scheduler, outcomes: readonly string[]) {
     signals: [] as AbortSignal[],
     failure: new Error("does not open"),
   };
-  const lifeCycle = new LifeCycle<{ close(): Promise<void> }, number>(async (signal, tell) => {
+  const lifeCycle = new LifeCycle<Resource, number>(async (signal, tell) => {
     const outcome = outcomes[Math.min(world.signals.length, outcomes.length - 1)];
     world.signals.push(signal);
     expect(++world.alive).toBe(1);
@@ -70,11 +78,7 @@ function fake(scheduler: fc.Scheduler, outcomes: readonly string[]) {
   return { world, lifeCycle };
 }
 
-function call(
-  lifeCycle: LifeCycle<{ close(): Promise<void> }, number>,
-  listener: Caller["listener"],
-  scheduler: fc.Scheduler,
-) {
+function call(lifeCycle: LifeCycle<Resource, number>, listener: Caller["listener"], scheduler: fc.Scheduler) {
   const controller = new AbortController();
   const caller: Caller = {
     reason: new Error("gave up"),
@@ -97,9 +101,8 @@ function call(
   const loading = lifeCycle.load({ signal: controller.signal, ...(listener !== "none" && { onProgress }) });
   void loading.then(
     () => {
-      // What point 17 is about: who has not been overtaken by unload() has a model.
-      if (!caller.overtaken) expect(lifeCycle.resource).toBeDefined();
       caller.result = "loaded";
+      caller.found = lifeCycle.resource !== undefined;
     },
     (error: unknown) => (caller.result = { error }),
   );
@@ -128,19 +131,22 @@ describe("LifeCycle", () => {
           const { world, lifeCycle } = fake(scheduler, outcomes);
           const callers: Caller[] = [];
           const unloads: Promise<void>[] = [];
+          let unloaded = 0;
           const waiting = () => callers.filter(({ result }) => result === undefined);
           const sequence = scheduler.scheduleSequence(
             steps.map((next) => ({
               label: JSON.stringify(next),
-              builder: () => {
+              builder: async () => {
+                // What has come to its end has been told to those who wait.
+                await setImmediate();
                 if (next.kind === "load") callers.push(call(lifeCycle, next.listener, scheduler));
                 else if (next.kind === "abort") callers.at(-1 - next.which)?.abort();
                 else {
                   for (const caller of waiting()) caller.overtaken = true;
+                  unloaded = callers.length;
                   unloads.push(lifeCycle.unload());
                   expect(lifeCycle.resource).toBeUndefined();
                 }
-                return Promise.resolve();
               },
             })),
           );
@@ -151,7 +157,10 @@ describe("LifeCycle", () => {
           for (const caller of callers) {
             const { result, mine, reason } = caller;
             expect(result).toBeDefined();
-            if (result === "loaded") continue;
+            if (result === "loaded") {
+              expect(caller).toMatchObject({ found: true, overtaken: false });
+              continue;
+            }
             // An error of its own, or what concerns all of them.
             const { error } = result!;
             if (error === reason) expect(caller.aborted).toBe(true);
@@ -162,8 +171,12 @@ describe("LifeCycle", () => {
           const failing = callers.filter(({ listener }) => listener === "throws" || listener === "rejects");
           for (const { told, result } of failing) if (told > 0) expect(result).not.toBe("loaded");
 
-          // What is there is what the last of those who did not give up was told.
-          expect(world.opened - world.closed).toBe(lifeCycle.resource ? 1 : 0);
+          // Something is there if somebody was told so after the last unload, and nothing else is.
+          const told = callers.slice(unloaded).some(({ result }) => result === "loaded");
+          expect(lifeCycle.resource !== undefined).toBe(told);
+          expect(world.opened - world.closed).toBe(told ? 1 : 0);
+          // Whatever nobody waited for any more was told to stop.
+          expect(world.signals.filter(({ aborted }) => !aborted)).toHaveLength(told ? 1 : 0);
           const last = lifeCycle.unload();
           await settle(scheduler);
           await last;
@@ -175,5 +188,47 @@ describe("LifeCycle", () => {
     );
     process.off("unhandledRejection", listen);
     expect(unhandled).toEqual([]);
+  });
+
+  it.each([0, 1, 2, 3, 4, 5, 6, 7, 8])(
+    "begins anew for whoever tries again at once, also beside another who came %d turns after the failure",
+    async (turns) => {
+      let openings = 0;
+      const lifeCycle = new LifeCycle<Resource, number>(async () => {
+        await setImmediate();
+        if (++openings > 1) return resource;
+        void (async () => {
+          for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+          await lifeCycle.load({}).catch(() => {});
+        })();
+        throw new Error("the first one fails");
+      });
+      await lifeCycle.load({}).catch(() => lifeCycle.load({}));
+      expect(openings).toBe(2);
+    },
+  );
+
+  it("keeps what one caller was told of when another gives up", async () => {
+    const controller = new AbortController();
+    const lifeCycle = new LifeCycle<Resource, number>(async (_signal, tell) => {
+      await setImmediate();
+      tell(1);
+      return resource;
+    });
+    const leaving = lifeCycle.load({ signal: controller.signal, onProgress: () => new Promise(() => {}) });
+    await lifeCycle.load({});
+    controller.abort(new Error("enough"));
+    await expect(leaving).rejects.toThrow("enough");
+    expect(lifeCycle.resource).toBe(resource);
+  });
+
+  it("waits for what a listener promises", async () => {
+    let done = false;
+    const lifeCycle = new LifeCycle<Resource, number>((_signal, tell) => {
+      tell(1);
+      return Promise.resolve(resource);
+    });
+    await lifeCycle.load({ onProgress: () => setImmediate().then(() => (done = true)) });
+    expect(done).toBe(true);
   });
 });
