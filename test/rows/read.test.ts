@@ -359,7 +359,7 @@ describe("a row of another shape", () => {
         const [[, message] = []] = problems(row);
         const flag = /\(--input-mappings ([^)]*)\)/.exec(message!)?.[1];
         if (flag === undefined || message!.includes("jq")) return;
-        const mappings = Object.fromEntries(flag.split(",").map((pair) => pair.split("=")));
+        const mappings: unknown = Object.fromEntries(flag.split(",").map((pair) => pair.split("=")));
         expect(readRow(row, 0, { ...chat, columns: resolveColumns(mappings as never) })).toHaveProperty(
           "input",
         );
