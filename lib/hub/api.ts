@@ -1,3 +1,4 @@
+import { listFiles, modelInfo } from "@huggingface/hub";
 import * as v from "valibot";
 import { RewardModelScoreError } from "../errors.js";
 import { isRelativeName } from "../io/relative-name.js";
@@ -27,7 +28,7 @@ export interface HubApiOptions {
 /** What is read of the API's answers; whatever else they hold is passed over. */
 const infoSchema = v.object({ sha: v.string() });
 const sizeSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const entrySchema = v.object({
+const fileSchema = v.object({
   path: v.string(),
   size: sizeSchema,
   oid: v.optional(v.string()),
@@ -43,19 +44,32 @@ const MAX_FILES = 100_000;
 /** How long all pages together may take, in timeouts. */
 const LISTING_PATIENCE = 60;
 
-/** The two calls of the Hub's API that loading a model takes. What the Hub answers is data: nothing of it is taken on trust. */
+/** An answer whose text is JSON, and the address of the page that follows it. */
+interface Answer {
+  json: unknown;
+  next: string | undefined;
+}
+
+/**
+ * The two calls of the Hub's API that loading a model takes. What the Hub answers is data, and nothing of it is taken on
+ * trust: the client library, which believes all of it, is given only what was bounded and checked.
+ */
 export class HubApi {
   constructor(private readonly options: HubApiOptions) {}
 
   async commitOf(revision: string): Promise<string> {
     const { connection, model } = this.options;
-    const url = `${connection.endpoint}/api/models/${model}/revision/${encodeURIComponent(revision)}?expand=sha`;
-    const { answer } = await this.#get(url, revision);
-    const info = v.safeParse(infoSchema, answer);
-    if (!info.success || !isCommit(info.output.sha)) {
-      throw this.#malformed(`names no commit for revision "${revision}"`);
-    }
-    return info.output.sha;
+    const info = await modelInfo({
+      name: model,
+      revision,
+      hubUrl: connection.endpoint,
+      additionalFields: ["sha"],
+      fetch: this.#fetch(revision, ({ json }) => {
+        if (!v.is(infoSchema, json)) throw this.#malformed(`names no commit for revision "${revision}"`);
+      }),
+    });
+    if (!isCommit(info.sha)) throw this.#malformed(`names no commit for revision "${revision}"`);
+    return info.sha;
   }
 
   async filesOf(commit: string): Promise<RepositoryFile[]> {
@@ -63,28 +77,30 @@ export class HubApi {
     const files: RepositoryFile[] = [];
     const asked = new Set<string>();
     const end = performance.now() + LISTING_PATIENCE * timeout;
-    let url: string | undefined =
-      `${connection.endpoint}/api/models/${model}/tree/${commit}?recursive=true&expand=false`;
-    while (url !== undefined) {
-      if (asked.has(url)) throw this.#malformed("comes back to a page of the listing that it had before");
-      asked.add(url);
-      if (asked.size > MAX_PAGES || performance.now() > end)
-        throw this.#malformed("lists files without an end");
-      const { answer, next } = await this.#get(url, commit);
-      files.push(...this.#filesIn(answer));
+    const listing = listFiles({
+      repo: { type: "model", name: model },
+      revision: commit,
+      recursive: true,
+      hubUrl: connection.endpoint,
+      fetch: this.#fetch(commit, ({ json, next }) => {
+        if (!v.is(pageSchema, json)) throw this.#malformed("is not a list of files");
+        if (next === undefined) return;
+        if (asked.has(next)) throw this.#malformed("comes back to a page of the listing that it had before");
+        asked.add(next);
+        if (asked.size >= MAX_PAGES || performance.now() > end)
+          throw this.#malformed("lists files without an end");
+      }),
+    });
+    for await (const entry of listing) {
+      if (entry.type !== "file") continue;
+      files.push(this.#file(entry));
       if (files.length > MAX_FILES) throw this.#malformed(`lists more than ${MAX_FILES} files`);
-      url = next;
     }
     return files;
   }
 
-  #filesIn(page: unknown): RepositoryFile[] {
-    if (!v.is(pageSchema, page)) throw this.#malformed("is not a list of files");
-    return page.filter(({ type }) => type === "file").map((entry) => this.#file(entry));
-  }
-
   #file(listed: unknown): RepositoryFile {
-    const parsed = v.safeParse(entrySchema, listed);
+    const parsed = v.safeParse(fileSchema, listed);
     if (!parsed.success) throw this.#malformed("lists a file without a valid name, size and hash");
     const { path, lfs, ...plain } = parsed.output;
     const { size, oid = "" } = lfs ?? plain;
@@ -104,13 +120,24 @@ export class HubApi {
     );
   }
 
-  /** An answer, and the address of the page that follows it. */
-  async #get(url: string, revision: string): Promise<{ answer: unknown; next: string | undefined }> {
-    const { policy, signal } = this.options;
-    return await retrying(() => this.#attempt(url, revision), policy, signal).catch(throwAfterRetries);
+  /**
+   * A `fetch` for the client library: retried, with the token where it belongs, and failing with this package's errors.
+   *
+   * @param check throws for an answer that the library is not to see
+   */
+  #fetch(revision: string, check: (answer: Answer) => void): typeof fetch {
+    return async (input) => {
+      const url = input instanceof Request ? input.url : String(input);
+      const { policy, signal } = this.options;
+      const attempt = () => this.#attempt(url, revision);
+      const answer = await retrying(attempt, policy, signal).catch(throwAfterRetries);
+      check(answer);
+      const { json, next } = answer;
+      return Response.json(json, next === undefined ? {} : { headers: { link: `<${next}>; rel="next"` } });
+    };
   }
 
-  async #attempt(url: string, revision: string): Promise<{ answer: unknown; next: string | undefined }> {
+  async #attempt(url: string, revision: string): Promise<Answer> {
     const { connection, model, timeout, signal } = this.options;
     const response = await connection.send(url, {
       headers: { accept: "application/json" },
@@ -119,7 +146,7 @@ export class HubApi {
     });
     if (response.status !== 200) throw await errorFromResponse(response, connection, { model, revision });
     const text = (await readBody(response, MAX_ANSWER, connection.patience, signal)).toString();
-    return { answer: parseJson(text, response.url), next: this.#nextOf(response.headers.link, url) };
+    return { json: parseJson(text, response.url), next: this.#nextOf(response.headers.link, url) };
   }
 
   /** The address in a header like `<https://…?cursor=…>; rel="next"`. */
