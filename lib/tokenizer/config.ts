@@ -3,7 +3,15 @@ import { RewardModelScoreError } from "../errors.js";
 import { readText } from "../io/regular-file.js";
 
 /** A special token is written as its text, or as an AddedToken with that text in `content`. */
-const AddedToken = v.looseObject({ content: v.string() });
+const AddedToken = v.object({
+  __type: v.optional(v.string()),
+  content: v.string(),
+  single_word: v.optional(v.boolean(), false),
+  lstrip: v.optional(v.boolean(), false),
+  rstrip: v.optional(v.boolean(), false),
+  normalized: v.optional(v.boolean()),
+  special: v.optional(v.boolean(), false),
+});
 const Token = v.union([v.string(), AddedToken]);
 
 const NamedTokens = {
@@ -33,24 +41,38 @@ const TokenizerConfig = v.looseObject({
   model_max_length: v.nullish(v.number()),
   truncation_side: v.nullish(v.picklist(["left", "right"])),
   split_special_tokens: v.nullish(v.boolean()),
-  add_bos_token: v.nullish(v.boolean()),
-  add_eos_token: v.nullish(v.boolean()),
+  fix_mistral_regex: v.nullish(v.boolean()),
+  tokenizer_class: v.nullish(v.string()),
   do_lower_case: v.nullish(v.boolean()),
   strip_accents: v.nullish(v.boolean()),
   tokenize_chinese_chars: v.nullish(v.boolean()),
 });
 
+/** Its components are read where they are made, by `pipeline/`. */
 const TokenizerJson = v.looseObject({
-  model: v.looseObject({
-    type: v.optional(v.picklist(["BPE", "WordPiece", "Unigram", "WordLevel"])),
-    vocab: v.union([v.array(v.unknown()), v.custom<object>(isRecord)]),
-  }),
-  added_tokens: v.optional(v.array(v.looseObject({ id: v.number(), content: v.string() })), []),
-  normalizer: v.optional(v.nullable(v.looseObject({})), null),
-  pre_tokenizer: v.optional(v.nullable(v.looseObject({})), null),
-  post_processor: v.optional(v.nullable(v.looseObject({})), null),
-  decoder: v.optional(v.nullable(v.looseObject({})), null),
+  model: v.custom<object>(isRecord, "expected an object"),
+  added_tokens: v.optional(
+    v.array(
+      v.looseObject({
+        id: v.unknown(),
+        content: v.string(),
+        single_word: v.boolean(),
+        lstrip: v.boolean(),
+        rstrip: v.boolean(),
+        normalized: v.boolean(),
+        special: v.boolean(),
+      }),
+    ),
+    [],
+  ),
+  normalizer: v.optional(v.unknown(), null),
+  pre_tokenizer: v.optional(v.unknown(), null),
+  post_processor: v.optional(v.unknown(), null),
+  truncation: v.nullish(v.looseObject({ direction: v.optional(v.picklist(["Left", "Right"]), "Right") })),
+  padding: v.nullish(v.looseObject({ pad_token: v.optional(v.string()) })),
 });
+
+const AddedTokensJson = v.custom<Record<string, unknown>>(isRecord, "expected an object of tokens and ids");
 
 const ChatTemplateJson = v.looseObject({ chat_template: v.optional(v.string()) });
 
@@ -58,6 +80,7 @@ export type TokenizerConfig = v.InferOutput<typeof TokenizerConfig>;
 export type TokenizerJson = v.InferOutput<typeof TokenizerJson>;
 export type SpecialTokensMap = v.InferOutput<typeof SpecialTokensMap>;
 export type Token = v.InferOutput<typeof Token>;
+export type AddedTokenConfig = v.InferOutput<typeof AddedToken>;
 
 export const NAMED_TOKENS = Object.keys(NamedTokens) as (keyof typeof NamedTokens)[];
 
@@ -75,6 +98,11 @@ export async function readSpecialTokensMap(path: string): Promise<SpecialTokensM
 
 export async function readTokenizerJson(path: string): Promise<TokenizerJson | undefined> {
   return read(path, TokenizerJson, "ERR_TOKENIZER");
+}
+
+/** Tokens and ids, of which slow tokenizers keep a file of their own. */
+export async function readAddedTokensJson(path: string): Promise<Record<string, unknown> | undefined> {
+  return read(path, AddedTokensJson, "ERR_TOKENIZER");
 }
 
 export async function readChatTemplateJson(

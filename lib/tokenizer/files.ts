@@ -1,15 +1,16 @@
 import { join } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
 import { exists } from "../io/exists.js";
+import { type AddedToken } from "./pipeline/added-vocabulary.js";
+import { checkId } from "./pipeline/token-id.js";
+import { stateTokens, type StatedTokens } from "./added-tokens.js";
 import {
-  NAMED_TOKENS,
-  type SpecialTokensMap,
-  type TokenizerConfig,
-  type TokenizerJson,
+  readAddedTokensJson,
   readSpecialTokensMap,
   readTokenizerConfig,
   readTokenizerJson,
-  tokenText,
+  type TokenizerConfig,
+  type TokenizerJson,
 } from "./config.js";
 
 /** What a directory says about its tokenizer. */
@@ -17,22 +18,68 @@ export interface TokenizerFiles {
   directory: string;
   config: TokenizerConfig;
   json: TokenizerJson;
-  /** `bos_token`, `eos_token`, … and names of the model's own, as the chat template sees them. */
-  specialTokens: Record<string, string>;
+  /** The tokens of tokenizer.json itself. */
+  ownTokens: (AddedToken & { id: number })[];
+  /** What all of the files say of tokens. */
+  tokens: StatedTokens;
 }
 
-/** Reads tokenizer.json, tokenizer_config.json and, where the config does not list its tokens, special_tokens_map.json. */
 export async function readTokenizerFiles(directory: string): Promise<TokenizerFiles> {
-  const path = join(directory, "tokenizer.json");
-  const [json, ownConfig, tokensMap] = await Promise.all([
-    readTokenizerJson(path),
+  const [json, config = {}, specialTokensMap, addedTokens] = await Promise.all([
+    readTokenizerJson(join(directory, "tokenizer.json")),
     readTokenizerConfig(join(directory, "tokenizer_config.json")),
     readSpecialTokensMap(join(directory, "special_tokens_map.json")),
+    readAddedTokensJson(join(directory, "added_tokens.json")),
   ]);
   if (json === undefined) throw await missing(directory);
-  const config = { ...ownConfig };
-  if (config.added_tokens_decoder === undefined) Object.assign(config, tokensMap);
-  return { directory, config, json, specialTokens: specialTokens(config) };
+  const own = inFile(directory, "tokenizer.json", () => ownTokens(json));
+  if (addedTokens !== undefined) {
+    inFile(directory, "added_tokens.json", () => checkIds(Object.entries(addedTokens), "it"));
+  }
+  inFile(directory, "tokenizer_config.json", () => checkKeys(config));
+  const tokens = stateTokens({
+    config,
+    specialTokensMap,
+    addedTokens: addedTokens as Record<string, number> | undefined,
+    own,
+    padToken: json.padding?.pad_token,
+  });
+  return { directory, config, json, ownTokens: own, tokens };
+}
+
+function ownTokens({ added_tokens }: TokenizerJson): (AddedToken & { id: number })[] {
+  checkIds(
+    added_tokens.map(({ content, id }) => [content, id]),
+    "added_tokens",
+  );
+  return added_tokens as (AddedToken & { id: number })[];
+}
+
+function checkIds(tokens: [token: string, id: unknown][], place: string): void {
+  const owners = new Map<number, string>();
+  for (const [token, id] of tokens) checkId(id, token, place, owners);
+}
+
+/** The ids of `added_tokens_decoder` are keys. */
+function checkKeys({ added_tokens_decoder }: TokenizerConfig): void {
+  for (const [key, { content }] of Object.entries(added_tokens_decoder ?? {})) {
+    const id = /^(?:0|[1-9]\d*)$/.test(key) ? Number(key) : key;
+    checkId(id, content, "added_tokens_decoder", new Map());
+  }
+}
+
+function inFile<T>(directory: string, name: string, read: () => T): T {
+  const path = join(directory, name);
+  try {
+    return read();
+  } catch (cause) {
+    throw new RewardModelScoreError(
+      "ERR_TOKENIZER",
+      `${path} is damaged: ${(cause as Error).message}`,
+      { path },
+      { cause },
+    );
+  }
 }
 
 async function missing(directory: string): Promise<RewardModelScoreError> {
@@ -67,31 +114,4 @@ async function missing(directory: string): Promise<RewardModelScoreError> {
     `${directory} has no tokenizer.json; name the directory or repository that has it with the option tokenizer`,
     { path },
   );
-}
-
-/**
- * The special tokens by name, as transformers hands them to a chat template: the seven standard names, keys of the
- * config that end in `_token`, and the named ones of `extra_special_tokens`.
- */
-function specialTokens(config: TokenizerConfig): Record<string, string> {
-  const tokens: Record<string, string> = {};
-  for (const name of NAMED_TOKENS) {
-    const token = config[name];
-    if (token !== undefined && token !== null) tokens[name] = tokenText(token);
-  }
-  for (const [name, value] of Object.entries(config)) {
-    if (name.endsWith("_token") && !(name in tokens) && typeof value === "string") tokens[name] = value;
-  }
-  const extra = config.extra_special_tokens ?? config.additional_special_tokens;
-  if (extra !== undefined && extra !== null && !Array.isArray(extra)) {
-    for (const [name, token] of Object.entries(extra)) tokens[name] = tokenText(token);
-  }
-  return tokens;
-}
-
-/** All texts that the config calls special tokens, named or not. */
-export function specialTexts(config: SpecialTokensMap, named: Record<string, string>): string[] {
-  const extra = config.extra_special_tokens ?? config.additional_special_tokens ?? [];
-  const list = Array.isArray(extra) ? extra.map(tokenText) : [];
-  return [...new Set([...Object.values(named), ...list])];
 }

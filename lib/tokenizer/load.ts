@@ -1,56 +1,37 @@
-import * as library from "@huggingface/tokenizers";
 import { join } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
-import type { TokenizerJson } from "./config.js";
-import { specialTexts, type TokenizerFiles } from "./files.js";
-
-/** What is used of the library's tokenizer, whose own declarations do not resolve under Node's module rules. */
-export interface LoadedTokenizer {
-  /** `undefined` stands for text that the vocabulary has no token for, not even an unknown one. */
-  encode(text: string, options: { add_special_tokens: boolean }): { ids: (number | undefined)[] };
-  token_to_id(token: string): number | undefined;
-  /** A processor that only adjusts offsets keeps the two sequences apart. */
-  post_processor: {
-    post_process(
-      first: string[],
-      second: string[],
-      addSpecialTokens: boolean,
-    ): { tokens: string[]; tokens_pair?: string[] | null };
-  } | null;
-}
-
-const { Tokenizer } = library as unknown as {
-  Tokenizer: new (definition: object, config: object) => LoadedTokenizer;
-};
-
-type AddedToken = TokenizerJson["added_tokens"][number];
+import type { TokenizerConfig } from "./config.js";
+import type { TokenizerFiles } from "./files.js";
+import { takenTwice } from "./pipeline/token-id.js";
+import { Tokenizer } from "./pipeline/tokenizer.js";
 
 /**
- * Makes the tokenizer that transformers makes from the same files: tokenizer.json as it is, with the tokens that only
- * the config knows, and with the config's word on bos, eos and lower case.
+ * Makes the tokenizer that transformers makes from the same files: tokenizer.json as it is, with what the other files
+ * say of tokens, and with the config's word on lower case.
  */
-export function buildTokenizer(files: TokenizerFiles): LoadedTokenizer {
-  const { config, json, specialTokens } = files;
-  const path = join(files.directory, "tokenizer.json");
+export function buildTokenizer(files: TokenizerFiles): Tokenizer {
+  const { config, directory, json } = files;
+  const path = join(directory, "tokenizer.json");
   if (config.split_special_tokens === true) {
     throw new RewardModelScoreError(
       "ERR_TOKENIZER",
-      `${join(files.directory, "tokenizer_config.json")} sets split_special_tokens, which is not supported; set it to false if the model was trained with special tokens kept whole`,
+      `${join(directory, "tokenizer_config.json")} sets split_special_tokens, which is not supported; set it to false if the model was trained with special tokens kept whole`,
       { path },
     );
   }
-  const added_tokens = addedTokens(files);
-  const definition = {
-    ...json,
-    added_tokens,
-    normalizer: normalizer(files),
-    post_processor: postProcessor(files, added_tokens),
-  };
+  if (config.fix_mistral_regex === true && !JSON.stringify(json.pre_tokenizer).includes(MENDED_LOWER_CASE)) {
+    throw new RewardModelScoreError(
+      "ERR_TOKENIZER",
+      `${join(directory, "tokenizer_config.json")} sets fix_mistral_regex, but ${path} has the old regular expression; in Python, AutoTokenizer.from_pretrained("${directory}", fix_mistral_regex=True).save_pretrained("${directory}") mends it`,
+      { path },
+    );
+  }
   try {
-    return new Tokenizer(definition, {
-      eos_token: specialTokens["eos_token"],
-      unk_token: specialTokens["unk_token"],
-    });
+    const tokenizer = new Tokenizer({ ...json, normalizer: normalizer(json.normalizer, config) });
+    tokenizer.add(files.ownTokens);
+    checkOwnIds(files, tokenizer);
+    tokenizer.add(files.tokens.added);
+    return tokenizer;
   } catch (cause) {
     throw new RewardModelScoreError(
       "ERR_TOKENIZER",
@@ -61,73 +42,36 @@ export function buildTokenizer(files: TokenizerFiles): LoadedTokenizer {
   }
 }
 
-/** Tokens of the config that tokenizer.json does not list: they have the id of the vocabulary, or the next free one. */
-function addedTokens({ config, json, specialTokens }: TokenizerFiles): AddedToken[] {
-  const added = [...json.added_tokens];
-  const known = new Set(added.map((token) => token.content));
-  const decoder = Object.entries(config.added_tokens_decoder ?? {}).sort(([a], [b]) => Number(a) - Number(b));
-  for (const [id, token] of decoder) {
-    if (known.has(token.content)) continue;
-    known.add(token.content);
-    added.push({ ...token, id: idInVocabulary(json, token.content) ?? Number(id) });
+/** A part of the regular expression that `fix_mistral_regex` of transformers puts in, as it stands in JSON. */
+const MENDED_LOWER_CASE = String.raw`[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|`;
+
+/** tokenizer.json may say an id that a token does not get, but not that of another token. */
+function checkOwnIds({ json, ownTokens }: TokenizerFiles, tokenizer: Tokenizer): void {
+  const { vocab } = json.model as { vocab: [string, number][] | Record<string, number> };
+  for (const { content, id } of ownTokens) {
+    if (tokenizer.idOf(content) === id) continue;
+    const owner = Array.isArray(vocab)
+      ? vocab[id]?.[0]
+      : Object.keys(vocab).find((token) => vocab[token] === id);
+    if (owner !== undefined) throw new Error(takenTwice(id, owner, content, "added_tokens"));
   }
-  for (const content of specialTexts(config, specialTokens)) {
-    if (known.has(content)) continue;
-    known.add(content);
-    const id = idInVocabulary(json, content) ?? nextId(json, added);
-    added.push({ id, content, special: true, normalized: false });
-  }
-  return added;
 }
 
-function idInVocabulary(json: TokenizerJson, token: string): number | undefined {
-  const { vocab } = json.model;
-  if (Array.isArray(vocab)) {
-    const index = vocab.findIndex((entry) => Array.isArray(entry) && entry[0] === token);
-    return index < 0 ? undefined : index;
-  }
-  return Object.hasOwn(vocab, token) ? (vocab as Record<string, number>)[token] : undefined;
-}
+/** These take tokenizer.json as it is. */
+const GENERIC_CLASSES = ["PreTrainedTokenizerFast", "TokenizersBackend"];
 
-function nextId(json: TokenizerJson, added: AddedToken[]): number {
-  const { vocab } = json.model;
-  const size = Array.isArray(vocab) ? vocab.length : Object.keys(vocab).length;
-  return added.reduce((next, token) => Math.max(next, token.id + 1), size);
-}
-
-/** BERT's case and accent rules can be set in the config, which wins. */
-function normalizer({ config, json }: TokenizerFiles): TokenizerJson["normalizer"] {
-  if (json.normalizer?.["type"] !== "BertNormalizer") return json.normalizer;
-  const { do_lower_case, strip_accents, tokenize_chinese_chars } = config;
+/** BERT's case and accent rules can be set in the config of its own classes, which wins. */
+function normalizer(normalizer: unknown, config: TokenizerConfig): unknown {
+  const { do_lower_case, strip_accents, tokenize_chinese_chars, tokenizer_class } = config;
+  const isBert = (value: unknown): value is object =>
+    typeof value === "object" && value !== null && "type" in value && value.type === "BertNormalizer";
+  if (!isBert(normalizer) || GENERIC_CLASSES.includes(tokenizer_class ?? "")) return normalizer;
   return {
-    ...json.normalizer,
+    ...normalizer,
     ...(do_lower_case === undefined || do_lower_case === null ? {} : { lowercase: do_lower_case }),
     ...(strip_accents === undefined ? {} : { strip_accents }),
     ...(tokenize_chinese_chars === undefined || tokenize_chinese_chars === null
       ? {}
       : { handle_chinese_chars: tokenize_chinese_chars }),
   };
-}
-
-/** `add_bos_token` and `add_eos_token` of the config replace what tokenizer.json adds around a text or a pair. */
-function postProcessor(
-  { config, json, specialTokens }: TokenizerFiles,
-  added: AddedToken[],
-): TokenizerJson["post_processor"] {
-  const said = (value: boolean | null | undefined) => value !== undefined && value !== null;
-  if (!said(config.add_bos_token) && !said(config.add_eos_token) && json.post_processor !== null) {
-    return json.post_processor;
-  }
-  const special = (wanted: boolean | null | undefined, name: string, type_id: number) => {
-    const id = specialTokens[name];
-    return wanted === true && id !== undefined && added.some((token) => token.content === id)
-      ? [{ SpecialToken: { id, type_id } }]
-      : [];
-  };
-  const around = (sequence: "A" | "B", type_id: number) => [
-    ...special(config.add_bos_token, "bos_token", type_id),
-    { Sequence: { id: sequence, type_id } },
-    ...special(config.add_eos_token, "eos_token", type_id),
-  ];
-  return { type: "TemplateProcessing", single: around("A", 0), pair: [...around("A", 0), ...around("B", 1)] };
 }

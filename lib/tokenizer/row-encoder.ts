@@ -1,9 +1,12 @@
+import { join } from "node:path";
 import { ChatTemplate } from "../chat/chat-template.js";
 import { findChatTemplate } from "../chat/find-template.js";
 import { RewardModelScoreError } from "../errors.js";
 import type { InputFormat, Message, Pair, RowInput } from "../rows/types.js";
 import { readTokenizerFiles } from "./files.js";
-import { buildTokenizer, type LoadedTokenizer } from "./load.js";
+import { buildTokenizer } from "./load.js";
+import type { Frame } from "./pipeline/post-processor.js";
+import type { Tokenizer } from "./pipeline/tokenizer.js";
 import { longestFirst, type Side, truncate } from "./truncation.js";
 
 /** Plain data: it travels to the worker threads. */
@@ -42,17 +45,15 @@ const NO_LIMIT = 1e20;
 
 /** Turns what a row asks for into token ids, on the thread that calls it. */
 export class RowEncoder {
-  readonly #pairFrame: Frame;
-
   private constructor(
-    private readonly tokenizer: LoadedTokenizer,
+    private readonly tokenizer: Tokenizer,
+    /** What stands around the texts of a pair, where rows are pairs. */
+    private readonly pairFrame: Frame,
     private readonly template: ChatTemplate | undefined,
     private readonly side: Side,
     private readonly appendTokenId: number | undefined,
     readonly info: TokenizerInfo,
-  ) {
-    this.#pairFrame = pairFrame(tokenizer);
-  }
+  ) {}
 
   static async open(options: EncoderOptions): Promise<RowEncoder> {
     const files = await readTokenizerFiles(options.directory);
@@ -62,20 +63,21 @@ export class RowEncoder {
       options.inputFormat === "chat"
         ? new ChatTemplate(
             await findChatTemplate(options.directory, files.config, options.chatTemplate),
-            files.specialTokens,
+            files.tokens.named,
             now === undefined ? undefined : () => new Date(now),
           )
         : undefined;
     const limit = options.maxLength ?? files.config.model_max_length ?? NO_LIMIT;
     const maxLength = options.truncation === true && limit < NO_LIMIT ? limit : null;
-    const ids = Object.entries(files.specialTokens).flatMap(([name, token]) => {
-      const id = tokenizer.token_to_id(token);
+    const ids = Object.entries(files.tokens.named).flatMap(([name, token]) => {
+      const id = tokenizer.idOf(token);
       return id === undefined ? [] : [[name, id] as const];
     });
     const encoder = new RowEncoder(
       tokenizer,
+      template === undefined ? pairFrame(tokenizer, options.directory) : [],
       template,
-      files.config.truncation_side ?? "right",
+      files.config.truncation_side ?? (files.json.truncation?.direction === "Left" ? "left" : "right"),
       options.appendTokenId,
       {
         specialTokenIds: Object.fromEntries(ids),
@@ -101,9 +103,11 @@ export class RowEncoder {
 
   /** Ids of a text alone, without tokens added around it. */
   idsOf(text: string): number[] {
-    const { ids } = this.tokenizer.encode(text, { add_special_tokens: false });
-    // What no token stands for is left out where there is no unknown token, as the Rust tokenizers do.
-    return ids.filter((id) => id !== undefined);
+    try {
+      return this.tokenizer.encode(text);
+    } catch (cause) {
+      throw new RewardModelScoreError("ERR_TOKENIZER", (cause as Error).message, {}, { cause });
+    }
   }
 
   #encodeMessages(messages: Message[]): EncodedInput {
@@ -116,18 +120,18 @@ export class RowEncoder {
   }
 
   #encodePair({ question, answer }: Pair): EncodedInput {
-    const frame = this.#pairFrame;
+    const frame = this.pairFrame;
     // Where the frame does not end with the final token, the text may.
     const final = frame.at(-1) === this.appendTokenId ? [] : this.#final;
     let first = this.idsOf(question);
     let second = this.idsOf(answer);
-    if (frame.at(-1) === SECOND && second.length > 0) second = withoutEnd(second, final);
-    else if (frame.at(-1) === SECOND && frame.at(-2) === FIRST) first = withoutEnd(first, final);
+    if (frame.at(-1) === "B" && second.length > 0) second = withoutEnd(second, final);
+    else if (frame.at(-1) === "B" && frame.at(-2) === "A") first = withoutEnd(first, final);
     const room = this.#limit - this.#addedByPair();
     const [keepFirst, keepSecond] = longestFirst(first.length, second.length, room);
     const ids = frame.flatMap((part) => {
-      if (part === FIRST) return truncate(first, keepFirst, this.side);
-      return part === SECOND ? truncate(second, keepSecond, this.side) : [part];
+      if (part === "A") return truncate(first, keepFirst, this.side);
+      return part === "B" ? truncate(second, keepSecond, this.side) : [part];
     });
     return { ids: [...ids, ...final], truncated: first.length + second.length - keepFirst - keepSecond };
   }
@@ -142,8 +146,8 @@ export class RowEncoder {
   }
 
   #addedByPair(): number {
-    const appended = this.#pairFrame.at(-1) === this.appendTokenId ? 0 : this.#final.length;
-    return this.#pairFrame.length - 2 + appended;
+    const appended = this.pairFrame.at(-1) === this.appendTokenId ? 0 : this.#final.length;
+    return this.pairFrame.length - 2 + appended;
   }
 
   #checkRoom(): void {
@@ -163,18 +167,12 @@ function withoutEnd(ids: number[], final: number[]): number[] {
   return final.length > 0 && ids.at(-1) === final[0] ? ids.slice(0, -1) : ids;
 }
 
-const FIRST = "\0first";
-const SECOND = "\0second";
-type Frame = (number | typeof FIRST | typeof SECOND)[];
-
-/** The special tokens of a pair, around the places of its two sequences. */
-function pairFrame(tokenizer: LoadedTokenizer): Frame {
-  const processor = tokenizer.post_processor;
-  if (processor === null) return [FIRST, SECOND];
-  const { tokens, tokens_pair } = processor.post_process([FIRST], [SECOND], true);
-  return [...tokens, ...(tokens_pair ?? [])].flatMap((token): Frame => {
-    if (token === FIRST || token === SECOND) return [token];
-    const id = tokenizer.token_to_id(token);
-    return id === undefined ? [] : [id];
-  });
+function pairFrame(tokenizer: Tokenizer, directory: string): Frame {
+  try {
+    return tokenizer.pairFrame();
+  } catch (cause) {
+    const path = join(directory, "tokenizer.json");
+    const message = `${path} has a post-processor that cannot be used for pairs: ${(cause as Error).message}`;
+    throw new RewardModelScoreError("ERR_TOKENIZER", message, { path }, { cause });
+  }
 }

@@ -55,7 +55,7 @@ describe.each(tokenizers)("%s: text and ids are those of apply_chat_template", (
     const template = name.split("/")[1]!;
     const source = template === "own" ? undefined : templates.get(template)!;
     const found = await findChatTemplate(directory, files.config, source);
-    const renderer = new ChatTemplate(found, files.specialTokens, () => now);
+    const renderer = new ChatTemplate(found, files.tokens.named, () => now);
     const actual = Object.entries(conversations).map(([key, messages]): [string, Golden] => {
       try {
         const text = renderer.render(messages);

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { type ErrorCode, RewardModelScoreError } from "#lib/errors.js";
 import type { Message } from "#lib/rows/types.js";
@@ -222,6 +223,185 @@ describe("tokens that only the config knows", () => {
   });
 });
 
+describe("a damaged file is an error of loading", () => {
+  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+  const added = (id: unknown, content = "<|new|>") => ({ id, content, ...flags });
+  const withModel = (model: object) => ({ "tokenizer.json": { model } });
+  const bpeWith = (changes: object) => ({
+    "tokenizer.json": { ...json("bpe", "tokenizer.json"), ...changes },
+  });
+  const template = (ids: unknown[]) => ({
+    type: "TemplateProcessing",
+    single: [{ Sequence: { id: "A", type_id: 0 } }],
+    pair: [{ Sequence: { id: "A", type_id: 0 } }, { Sequence: { id: "B", type_id: 1 } }],
+    special_tokens: { "<|new|>": { id: "<|new|>", ids, tokens: [] } },
+  });
+
+  type Files = Record<string, object>;
+  /** Everywhere that an id stands beside its token. */
+  const places: [place: RegExp, files: (id: unknown) => Files][] = [
+    [/model\.vocab/, (id) => withModel({ type: "BPE", vocab: { "<|new|>": id }, merges: [] })],
+    [/model\.vocab/, (id) => withModel({ type: "WordLevel", vocab: { "<|new|>": id }, unk_token: "u" })],
+    [
+      /model\.vocab/,
+      (id) =>
+        withModel({
+          type: "WordPiece",
+          vocab: { "<|new|>": id },
+          unk_token: "u",
+          continuing_subword_prefix: "##",
+          max_input_chars_per_word: 100,
+        }),
+    ],
+    [/added_tokens/, (id) => bpeWith({ added_tokens: [added(id)] })],
+    [/post_processor\.special_tokens/, (id) => bpeWith({ post_processor: template([1, id]) })],
+    [
+      /post_processor\.cls/,
+      (id) => bpeWith({ post_processor: { type: "BertProcessing", cls: ["<|new|>", id], sep: ["s", 1] } }),
+    ],
+    [
+      /post_processor\.processors\.0\.sep/,
+      (id) =>
+        bpeWith({
+          post_processor: {
+            type: "Sequence",
+            processors: [{ type: "RobertaProcessing", cls: ["c", 1], sep: ["<|new|>", id] }],
+          },
+        }),
+    ],
+    [/added_tokens\.json/, (id) => ({ "added_tokens.json": { "<|new|>": id } })],
+    [
+      /tokenizer_config\.json.*added_tokens_decoder/,
+      (id) => ({ "tokenizer_config.json": { added_tokens_decoder: { [String(id)]: added(0) } } }),
+    ],
+  ];
+  const noId = fc.oneof(
+    fc.double({ noNaN: true, noDefaultInfinity: true }).filter((id) => !Number.isInteger(id)),
+    fc.constantFrom(7.5, -1, 2 ** 31, 2 ** 32 + 5, 1e300, -1e300, Number.MAX_SAFE_INTEGER, 1e-300),
+    fc.integer({ max: -1 }),
+    fc.integer({ min: 2 ** 31, max: Number.MAX_SAFE_INTEGER }),
+    fc.constantFrom(null, true, [1], { id: 1 }, "one", "1.0", ""),
+  );
+
+  it("when an id is none, naming the token and the place", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...places), noId, async ([place, files], id) => {
+        const folder = variant("bpe", files(id));
+        const message = await failure("ERR_TOKENIZER", { directory: folder, inputFormat: "chat" });
+        expect(message).toMatch(place);
+        expect(message).toContain('"<|new|>"');
+        expect(message).toContain("2147483647");
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it.each(places.filter((_place, index) => ![4, 5, 6].includes(index)))(
+    "unless it is one: %s",
+    async (_place, files) => {
+      const directory = variant("bpe", files(2 ** 26 - 1));
+      const chatTemplate = "{{ messages[0].content }}";
+      await RowEncoder.open({ directory, inputFormat: "chat", chatTemplate });
+    },
+  );
+
+  it.each<[string, Files]>([
+    ["model.vocab", withModel({ type: "BPE", vocab: { a: 0, b: 3, c: 3 }, merges: [] })],
+    ["model.vocab", withModel({ type: "WordLevel", vocab: { x: 3, a: 0, b: 1, c: 3 }, unk_token: "a" })],
+    ["added_tokens", bpeWith({ added_tokens: [added(500, "b"), added(500, "c")] })],
+    ["added_tokens", bpeWith({ added_tokens: [added(0, "b")] })],
+    ["added_tokens.json", { "added_tokens.json": { a: 500, b: 501, c: 500 } }],
+  ])("when two tokens have one id: %s", async (place, files) => {
+    const message = await failure("ERR_TOKENIZER", {
+      directory: variant("bpe", files),
+      inputFormat: "chat",
+    });
+    expect(message).toContain(place);
+    expect(message).toMatch(/to two tokens, "[^"]+" and "[^"]+"/);
+  });
+
+  it("when a merge makes no token, and when the unknown token is none", async () => {
+    const model = { type: "BPE", vocab: { a: 0, b: 1 }, merges: [["a", "b"]] };
+    const broken = { directory: variant("bpe", withModel(model)), inputFormat: "chat" } as const;
+    expect(await failure("ERR_TOKENIZER", broken)).toMatch(/model\.merges\.0 needs the token "ab"/);
+    const unigram = { type: "Unigram", vocab: [["a", -1]], unk_id: 1 };
+    const unknown = { directory: variant("bpe", withModel(unigram)), inputFormat: "chat" } as const;
+    expect(await failure("ERR_TOKENIZER", unknown)).toMatch(/model\.unk_id is 1/);
+  });
+
+  it("when a part of it is something else, or the rows are encoded all the same", async () => {
+    const files = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+    const value = fc.constantFrom<unknown>(
+      -1,
+      7.5,
+      1e300,
+      null,
+      true,
+      "",
+      "x",
+      "(",
+      [],
+      [null],
+      [[]],
+      {},
+      {
+        content: 5,
+      },
+    );
+    const change = fc.record({
+      name: fc.constantFrom("bpe", "wordpiece", "unigram"),
+      file: fc.constantFrom(...files),
+      steps: fc.array(fc.nat(), { minLength: 0, maxLength: 6 }),
+      key: fc.constantFrom(undefined, "post_processor", "pair", "pre_tokenizer", "normalizer", "eos_token"),
+      value,
+    });
+    const defaults: Files = {
+      "special_tokens_map.json": {
+        eos_token: { content: "<|eos|>" },
+        x_token: "x",
+        extra_special_tokens: ["y"],
+      },
+      "added_tokens.json": { "<|more|>": 500 },
+    };
+    await fc.assert(
+      fc.asyncProperty(change, async ({ name, file, steps, key, value }) => {
+        const root = { root: defaults[file] ?? json(name, file) } as Record<string, unknown>;
+        let owner = root;
+        let last = "root";
+        for (const step of steps) {
+          const inner = owner[last];
+          if (typeof inner !== "object" || inner === null || Object.keys(inner).length === 0) break;
+          owner = inner as Record<string, unknown>;
+          last = Object.keys(inner)[step % Object.keys(inner).length]!;
+        }
+        owner[key !== undefined && owner !== root ? key : last] = structuredClone(value);
+        const directory = variant(name, { ...defaults, [file]: root["root"] as object });
+        const options = { directory, chatTemplate: "{{ messages[0].content }}{{ eos_token }}" };
+        for (const inputFormat of ["chat", "pair"] as const) {
+          try {
+            const encoder = await RowEncoder.open({ ...options, inputFormat });
+            const row = inputFormat === "chat" ? turns : { question: "two and", answer: "two <|more|>" };
+            for (const id of encoder.encode(row).ids) expect(Number.isInteger(id) && id >= 0).toBe(true);
+          } catch (error) {
+            if (!RewardModelScoreError.is(error)) throw error;
+          }
+        }
+      }),
+      { numRuns: 250 },
+    );
+  });
+
+  it.each([
+    ["is no template", -1],
+    ["lacks a text", [{ Sequence: { id: "A", type_id: 0 } }]],
+    ["has an unknown token", [{ SpecialToken: { id: "?", type_id: 0 } }]],
+  ])("when post_processor.pair %s", async (_what, pair) => {
+    const directory = variant("bpe", bpeWith({ post_processor: { ...template([]), pair } }));
+    const message = await failure("ERR_TOKENIZER", { directory, inputFormat: "pair" });
+    expect(message).toMatch(/post_processor\.pair/);
+  });
+});
+
 describe("errors name the file and the remedy", () => {
   it("directory that does not exist", async () => {
     expect(await failure("ERR_NOT_FOUND", { directory: "/no/such/folder", inputFormat: "chat" })).toContain(
@@ -247,7 +427,7 @@ describe("errors name the file and the remedy", () => {
     ["half a file", '{"model": {"vocab', /not valid JSON/],
     ["a Git LFS pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", /Git LFS pointer/],
     ["no model", "{}", /model/],
-    ["an unknown model", '{"model": {"type": "Nope", "vocab": {}}}', /model\.type.*"Nope"/],
+    ["an unknown model", '{"model": {"type": "Nope", "vocab": {}}}', /model is of type "Nope"/],
     [
       "an unknown normalizer",
       '{"model":{"type":"BPE","vocab":{},"merges":[]},"normalizer":{"type":"Nope"}}',
@@ -270,6 +450,17 @@ describe("errors name the file and the remedy", () => {
     expect(await failure("ERR_TOKENIZER", { directory: folder, inputFormat: "chat" })).toMatch(
       /split_special_tokens/,
     );
+  });
+
+  it("a regular expression that was to be mended", async () => {
+    const mended = String.raw`[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|\s+`;
+    const split = { type: "Split", pattern: { Regex: mended }, behavior: "Isolated", invert: false };
+    const config = { ...json("bpe", "tokenizer_config.json"), fix_mistral_regex: true };
+    const files = { "tokenizer_config.json": config };
+    const old = { directory: variant("bpe", files), inputFormat: "chat" } as const;
+    expect(await failure("ERR_TOKENIZER", old)).toMatch(/fix_mistral_regex.*save_pretrained/);
+    const tokenizer = { ...json("bpe", "tokenizer.json"), pre_tokenizer: split };
+    await RowEncoder.open({ ...old, directory: variant("bpe", { ...files, "tokenizer.json": tokenizer }) });
   });
 
   it("no room for text beside the tokens that are added", async () => {
