@@ -1,5 +1,6 @@
-import type { Dtype, ProgramSpec } from "../native/binding.js";
+import type { Dtype } from "../native/binding.js";
 import type { PoolingRule } from "./pooling.js";
+import type { Program } from "./stage.js";
 
 /** What a checkpoint's config and tensors say about the program that runs it. Nothing of it takes memory yet. */
 export interface Architecture {
@@ -7,7 +8,7 @@ export interface Architecture {
   name: string;
   /** The trunk's family: "llama" */
   family: string;
-  spec: ProgramSpec;
+  spec: Program;
   /** What the checkpoint is stored in. */
   dtype: Dtype;
   vocabularySize: number;

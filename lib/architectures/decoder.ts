@@ -1,10 +1,11 @@
 import { RewardModelScoreError } from "../errors.js";
-import type { Attribute, StageSpec, WeightSpec } from "../native/binding.js";
+import type { Attribute, WeightSpec } from "../native/binding.js";
 import type { CheckpointTensors } from "./checkpoint-tensors.js";
 import { configError, unsupported } from "./config-error.js";
 import { parseRope, type ModelConfig } from "./config.js";
 import { readRope, ropeStage, type Rope } from "./rope.js";
 import { stageSource } from "./sources.js";
+import type { Stage } from "./stage.js";
 
 /** Values of absent config keys, which differ between families. */
 export interface DecoderDefaults {
@@ -33,7 +34,7 @@ export interface Decoder {
 
 /** A trunk of decoder layers: stages from the embedding to the final norm. */
 export interface Trunk {
-  stages: StageSpec[];
+  stages: Stage[];
   /** Name of the embedding's tensor. */
   embedding: string;
   hidden: number;
@@ -56,10 +57,8 @@ export interface Family extends DecoderDefaults {
   layer: (decoder: Decoder, index: number) => LayerSpec;
 }
 
-export interface LayerSpec {
-  attributes: Record<string, Attribute>;
-  weights: StageSpec["weights"];
-}
+/** What the stage of one layer is made of. */
+export type LayerSpec = Pick<Stage, "attributes" | "weights" | "renames" | "activeShare">;
 
 const ACTIVATIONS: Record<string, string> = {
   silu: "silu",
@@ -82,28 +81,33 @@ export function buildTrunk(config: ModelConfig, tensors: CheckpointTensors, fami
   }
   const norm = { eps: { float: eps }, unit_offset: { bool: family.unitOffset ?? false } };
   const ropes = family.ropes?.(decoder) ?? { "": commonRope(decoder, family) };
-  const stages: StageSpec[] = [
+  const scaled = family.embedding?.scaled ?? false;
+  const stages: Stage[] = [
     {
       name: `${prefix}${embedding}`,
+      block: false,
+      ...(scaled && { buffers: [{ name: "embed_scale", numbers: 1, dtype: "model" }] }),
       source: stageSource("decoder", "Embedding"),
-      attributes: { scale: { float: family.embedding?.scaled ? Math.sqrt(hidden) : 1 } },
+      attributes: { scale: { float: scaled ? Math.sqrt(hidden) : 1 } },
       weights: { weight: tensors.table(tableName, table.shape) },
     },
-    ...Object.entries(ropes).map(([suffix, rope]) => ropeStage(`${prefix}rotary_emb${suffix}`, rope, suffix)),
+    ...Object.entries(ropes).map(([suffix, rope]) => ropeStage(`${prefix}rotary_emb`, rope, suffix)),
   ];
   const source = stageSource(family.program, "DecoderLayer");
   for (let i = 0; i < layers; i++) {
-    const { attributes, weights } = family.layer(decoder, i);
+    const layer = family.layer(decoder, i);
     const last = { last: { bool: i === layers - 1 } };
     stages.push({
+      ...layer,
       name: `${prefix}layers.${i}`,
+      block: true,
       source,
-      attributes: { ...norm, ...last, ...attributes },
-      weights,
+      attributes: { ...norm, ...last, ...layer.attributes },
     });
   }
   stages.push({
     name: `${prefix}norm`,
+    block: false,
     source: stageSource("decoder", "Norm"),
     attributes: norm,
     weights: { weight: tensors.dense(`${prefix}norm.weight`, [hidden], "float32") },

@@ -4,10 +4,11 @@ import type { CheckpointTensors } from "./checkpoint-tensors.js";
 import { configError, unsupported } from "./config-error.js";
 import { parseNumbers, type ModelConfig } from "./config.js";
 import { stageSource } from "./sources.js";
+import type { Stage } from "./stage.js";
 
 /** A head bound to a checkpoint: the last stage of the program. */
 export interface Head {
-  stage: StageSpec;
+  stage: Stage;
   labels: number;
   /** Width of the outputs "rewards" and "gating", if the head has them. */
   attributes?: number;
@@ -249,8 +250,8 @@ function headStage(
   className: string,
   attributes: Record<string, Attribute>,
   weights: StageSpec["weights"],
-): StageSpec {
-  return { name, source: stageSource("heads", className), attributes, weights };
+): Stage {
+  return { name, block: false, source: stageSource("heads", className), attributes, weights };
 }
 
 function missingHead(

@@ -1,7 +1,7 @@
-import type { StageSpec } from "../native/binding.js";
 import { configError, unsupported } from "./config-error.js";
 import type { RopeConfig } from "./config.js";
 import { stageSource } from "./sources.js";
+import type { Stage } from "./stage.js";
 
 /** What the formulas of transformers' modeling_rope_utils need beside the RoPE parameters themselves. */
 export interface RopeContext {
@@ -116,10 +116,23 @@ function required<T>(value: T | null | undefined, key: string, type: string): T 
   return value;
 }
 
-/** The stage that computes cos and sin; `suffix` tells kinds apart where layers use several. */
-export function ropeStage(name: string, rope: Rope, suffix: string): StageSpec {
+/**
+ * The stage that computes cos and sin; `suffix` tells kinds apart where layers use several.
+ *
+ * @param module the one rotary embedding that transformers' model has for all kinds
+ */
+export function ropeStage(module: string, rope: Rope, suffix: string): Stage {
+  const frequencies = { numbers: rope.dim / 2, dtype: "float32" } as const;
   return {
-    name,
+    name: module + suffix,
+    module,
+    block: false,
+    registeredLast: true,
+    // The frequencies, and a copy that a scaling by length starts from.
+    buffers: [
+      { name: "inv_freq", ...frequencies },
+      { name: "original_inv_freq", ...frequencies },
+    ],
     source: stageSource("decoder", "RotaryEmbedding"),
     attributes: {
       suffix: { string: suffix },

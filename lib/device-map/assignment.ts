@@ -1,10 +1,11 @@
-import type { Dtype, StageSpec, TensorInfo } from "../native/binding.js";
+import type { Stage } from "../architectures/stage.js";
+import type { Dtype, TensorInfo } from "../native/binding.js";
 import type { DeviceMap } from "./infer.js";
 import type { Placement } from "./place.js";
 
 /** What is put on devices: the stages of a built-in program, and the headers of its weights. */
 export interface PlaceableProgram {
-  stages: readonly StageSpec[];
+  stages: readonly Stage[];
   tensors: readonly TensorInfo[];
   /** The one stage is a graph that nothing of can be put elsewhere. */
   isWhole?: true;

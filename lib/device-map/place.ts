@@ -1,6 +1,6 @@
 import { RewardModelScoreError } from "../errors.js";
-import type { StageSpec } from "../native/binding.js";
-import { isBlock, modulePath, stageModule, stageTensors } from "./checkpoint-tree.js";
+import type { Stage } from "../architectures/stage.js";
+import { modulePath, stageModule, stageTensors } from "./checkpoint-tree.js";
 import type { FindDevice } from "./devices.js";
 import { expandDeviceMap, requireCoverage, type GivenMap } from "./forms.js";
 import { isAccelerator } from "./limits.js";
@@ -20,9 +20,10 @@ export interface Placement {
  * @throws ERR_INVALID_OPTION for tensors without a device, ERR_NOT_SUPPORTED for a block on several devices, and what
  *   `find` throws
  */
-export function placeStages(stages: readonly StageSpec[], map: GivenMap, find: FindDevice): Placement {
+export function placeStages(stages: readonly Stage[], map: GivenMap, find: FindDevice): Placement {
   const resolved = Object.fromEntries(Object.entries(map).map(([name, device]) => [name, find(device)]));
-  const tensors = stages.flatMap((stage) => stageTensors(stage).map(modulePath));
+  const pathsOf = (stage: Stage) => stageTensors(stage).map((tensor) => modulePath(stage, tensor));
+  const tensors = stages.flatMap(pathsOf);
   // Rotary embeddings have no tensors in a checkpoint, but are modules that a map may name.
   const modules = stages.filter((stage) => stageTensors(stage).length === 0).map(stageModule);
   const { devices, uncovered, unknown } = expandDeviceMap(resolved, [...tensors, ...modules]);
@@ -32,7 +33,7 @@ export function placeStages(stages: readonly StageSpec[], map: GivenMap, find: F
   const accelerators = [...devices.values()].filter(isAccelerator);
   const executionDevice = accelerators.toSorted(byOrdinal)[0] ?? "cpu";
   for (const stage of stages) {
-    const own = stageTensors(stage).map((tensor) => devices.get(modulePath(tensor))!);
+    const own = pathsOf(stage).map((path) => devices.get(path)!);
     placed[stage.name] =
       own.length > 0 ? oneDevice(stage, own) : computedOn(devices.get(stageModule(stage)), executionDevice);
   }
@@ -40,9 +41,9 @@ export function placeStages(stages: readonly StageSpec[], map: GivenMap, find: F
 }
 
 /** The first device of a head that is divided: its products are small. A block's residual connection keeps it whole. */
-function oneDevice(stage: StageSpec, devices: readonly string[]): string {
+function oneDevice(stage: Stage, devices: readonly string[]): string {
   const distinct = [...new Set(devices)];
-  if (distinct.length === 1 || !isBlock(stage)) return distinct[0]!;
+  if (distinct.length === 1 || !stage.block) return distinct[0]!;
   throw new RewardModelScoreError(
     "ERR_NOT_SUPPORTED",
     `deviceMap divides ${stage.name} between ${distinct.join(" and ")}. A decoder layer runs on one device: ` +

@@ -24,6 +24,7 @@ export async function placeableArchive(archive: string): Promise<PlaceableProgra
     stages: [
       {
         name: ARCHIVE,
+        block: false,
         source: "",
         attributes: {},
         weights: { all: { kind: "dense", dtype: "float32", parts: [{ tensor }], shape } },

@@ -49,6 +49,21 @@ describe("checkpointTree", () => {
     expect(rowsOf(checkpointTree(spec.stages, tensors, "bfloat16"))).toEqual(rowsOf(treeOf("mixtral")));
   });
 
+  it("goes by what stages say of themselves, not by their names", () => {
+    const fixture = readFixture("gemma3-two-bases");
+    const { spec } = describeArchitecture({ config: fixture.config, tensors: tensorInfos(fixture) });
+    const others = { "model.layers": "model.blocks", rotary_emb: "positions", embed_tokens: "words" };
+    const renamed = <T>(value: T): T => {
+      const text = Object.entries(others).reduce(
+        (all, [name, other]) => all.replaceAll(name, other),
+        JSON.stringify(value),
+      );
+      return JSON.parse(text) as T;
+    };
+    const tree = checkpointTree(renamed(spec.stages), renamed(tensorInfos(fixture)), "bfloat16");
+    expect(rowsOf(tree)).toEqual(renamed(rowsOf(treeOf("gemma3-two-bases"))));
+  });
+
   it.each(Object.keys(recorded))("%s: the maps of transformers", (name) => {
     const tree = treeOf(name);
     for (const { mode, maxMemory, limits, map } of recorded[name]!.cases) {

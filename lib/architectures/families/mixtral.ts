@@ -31,15 +31,21 @@ export const mixtral: Family = {
           shape: [rows, columns],
         };
       });
-    const separate = (names: string[], rows: number, columns: number) =>
-      each((expert) =>
-        tensors.linear(
-          names.map((name) => ({ module: `${moe}experts.${expert}.${name}`, rows })),
+    const renames: Record<string, string> = { [`${moe}gate.weight`]: `${layer}mlp.gate.weight` };
+    const separate = (names: string[], fusedName: string, rows: number, columns: number) =>
+      each((expert) => {
+        const modules = names.map((name) => `${moe}experts.${expert}.${name}`);
+        for (const module of modules) renames[`${module}.weight`] = `${layer}mlp.experts.${fusedName}`;
+        return tensors.linear(
+          modules.map((module) => ({ module, rows })),
           columns,
           false,
-        ),
-      );
+        );
+      });
+    const share = perToken / experts;
     return {
+      renames,
+      activeShare: { experts_gate_up: share, experts_down: share },
       attributes: {
         ...attentionAttributes(decoder, windowOr(decoder, 0)),
         experts_per_token: { int: perToken },
@@ -50,10 +56,10 @@ export const mixtral: Family = {
         router: tensors.linear([{ module: `${moe}gate`, rows: experts }], hidden, false),
         experts_gate_up: fused
           ? stacked("gate_up_proj", 2 * intermediate, hidden)
-          : separate(["w1", "w3"], intermediate, hidden),
+          : separate(["w1", "w3"], "gate_up_proj", intermediate, hidden),
         experts_down: fused
           ? stacked("down_proj", hidden, intermediate)
-          : separate(["w2"], hidden, intermediate),
+          : separate(["w2"], "down_proj", hidden, intermediate),
       },
     };
   },
