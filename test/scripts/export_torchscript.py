@@ -126,6 +126,14 @@ class Writes(unittest.TestCase):
                 self.assertGreater(difference, 0)
                 self.assertLess(difference, 1e-5 * factor)
 
+    def test_roundings_of_scores_that_are_exact(self):
+        """The model's own scores are without an error, which therefore cannot be the measure."""
+
+        def whole(ids, mask, scores):
+            return scores * 0 + ids.size(1) / 41 * 41
+
+        self.assertGreater(export(with_twist(whole)), 0)
+
     def test_roundings_of_scores_that_cancel(self):
         """What is left of large numbers holds their roundings: the model's own are as large."""
 
