@@ -30,7 +30,7 @@ Error not_torchscript(const std::string& path, const std::string& what) {
   return {"ERR_NOT_TORCHSCRIPT",
           path + " is not a TorchScript archive: " + what +
               ". Save one with torch.jit.save(torch.jit.trace(model, …), path), for example with "
-              "scripts/export_torchscript.py.",
+              "node_modules/reward-model-score/scripts/export_torchscript.py.",
           {{"path", path}}};
 }
 

@@ -74,32 +74,51 @@ describe("the package", () => {
   });
 
   it("has what its messages name", () => {
-    const named = readdirSync("lib", { recursive: true, encoding: "utf8" })
-      .filter((name) => /\.c?ts$/.test(name))
-      .flatMap((name) =>
-        texts(`lib/${name}`).flatMap((text) => missing(text).map((path) => `${name}: ${path}`)),
-      );
-    expect(named).toEqual([]);
+    const named = [
+      ...literals("lib", /\.c?ts$/, textsOfTypeScript),
+      ...literals("native", /\.(cc|h)$/, textsOfCpp),
+    ];
+    expect(named.length).toBeGreaterThan(1000);
+    expect(named.flatMap(([file, text]) => missing(text).map((path) => `${file}: ${path}`))).toEqual([]);
   });
 });
 
-describe("the repository", () => {
-  it.each(pages(repository))("has what is linked in %s", (page) => {
-    expect(broken(page, repository)).toEqual([]);
-  });
-});
+function literals(
+  folder: string,
+  files: RegExp,
+  texts: (source: string) => string[],
+): [file: string, text: string][] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => files.test(name))
+    .flatMap((name) =>
+      texts(readFileSync(`${folder}/${name}`, "utf8")).map((text): [string, string] => [
+        `${folder}/${name}`,
+        text,
+      ]),
+    );
+}
 
-/** The literals of a source, but for the names of modules. */
-function texts(path: string): string[] {
-  const source = ts.createSourceFile(path, readFileSync(path, "utf8"), ts.ScriptTarget.Latest, true);
+/** The names of headers are no messages. */
+function textsOfCpp(source: string): string[] {
+  return [...source.replaceAll(/^#.*$/gm, "").matchAll(/"((?:[^"\\\n]|\\.)*)"/g)].map(([, text]) => text!);
+}
+
+/** The names of modules are none either. */
+function textsOfTypeScript(text: string): string[] {
+  const source = ts.createSourceFile("", text, ts.ScriptTarget.Latest, true);
   const found: string[] = [];
   const visit = (node: ts.Node): void => {
-    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return;
+    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node) || ts.isImportTypeNode(node)) return;
     if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) return;
-    if (ts.isImportTypeNode(node)) return;
     if (ts.isStringLiteralLike(node) || ts.isTemplateLiteralToken(node)) found.push(node.text);
     ts.forEachChild(node, visit);
   };
   visit(source);
   return found;
 }
+
+describe("the repository", () => {
+  it.each(pages(repository))("has what is linked in %s", (page) => {
+    expect(broken(page, repository)).toEqual([]);
+  });
+});
