@@ -86,8 +86,27 @@ describe("README.md", () => {
   });
 });
 
+const foldersOf = (path: string) =>
+  readdirSync(path, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => `${path}/${name}/`);
+
+describe("docs/architecture.md", () => {
+  it("has every folder, and no other", () => {
+    const documented = names(
+      firstColumn(readFileSync("docs/architecture.md", "utf8")),
+      /(lib|native)\/[\w-]+\//g,
+    );
+    expect(documented.sort()).toEqual([...foldersOf("lib"), ...foldersOf("native")].sort());
+  });
+});
+
 describe("docs/architecture.svg", () => {
   const svg = readFileSync("docs/architecture.svg", "utf8");
+
+  it.each(foldersOf("lib"))("shows %s", (folder) => {
+    expect(svg).toContain(folder.replace("lib/", ""));
+  });
   const number = (element: string, name: string) =>
     Number(new RegExp(` ${name}="([\\d.]+)"`).exec(element)![1]);
   const boxes = [...svg.matchAll(/<rect [^>]*rx[^>]*>/g)].map(([rect]) => ({
