@@ -16,6 +16,8 @@ export interface Environment {
   skipVersionCheck: boolean;
   /** `REWARD_MODEL_SCORE_ADDON`: the folder of another build of the addon. */
   addon: string | undefined;
+  /** `REWARD_MODEL_SCORE_ROW_TIMEOUT`, in milliseconds: how long a row's template, and its tokenizer, may take. */
+  rowTimeout: number;
 }
 
 export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environment {
@@ -26,6 +28,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     cache: path(env.REWARD_MODEL_SCORE_CACHE) ?? join(xdg, "reward-model-score"),
     skipVersionCheck: flag(env, "REWARD_MODEL_SCORE_SKIP_VERSION_CHECK"),
     addon: path(env.REWARD_MODEL_SCORE_ADDON),
+    rowTimeout: seconds(env, "REWARD_MODEL_SCORE_ROW_TIMEOUT", 60) * 1000,
   };
 }
 

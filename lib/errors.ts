@@ -82,6 +82,8 @@ export interface RowProblem {
   path: string;
   /** What is wrong there, and what would be right. */
   message: string;
+  /** What refused the row, where it was not the row's own shape: ERR_CHAT_TEMPLATE, ERR_TOKENIZER. */
+  code?: ErrorCode;
 }
 
 /** The same in every copy of this package. */

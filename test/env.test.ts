@@ -9,6 +9,7 @@ describe("readEnvironment", () => {
       cache: `${homedir()}/.cache/reward-model-score`,
       skipVersionCheck: false,
       addon: undefined,
+      rowTimeout: 60_000,
     });
   });
 

@@ -1,11 +1,15 @@
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
 import { RewardModelScore } from "#lib/reward-model-score.js";
+import { DEMO_MODEL } from "#lib/model/demo.js";
 import type { LoadProgress } from "#lib/model/open-model.js";
 import type { ScoringProgress } from "#lib/scoring/scorer.js";
 import { anyValue, membersOf } from "./arbitrary-values.js";
+import { temporaryFolder } from "./temporary-folder.js";
 
 const model = fileURLToPath(new URL("./fixtures/classifiers/llama", import.meta.url));
 
@@ -72,6 +76,44 @@ describe("a loaded model", () => {
     });
     expect(scored[3]).toMatchObject({ error: expect.stringContaining("conversation") as string });
     expect(scored[0]).not.toHaveProperty("error");
+  });
+
+  it("says of a row that template or tokenizer refuse which of them it was", async () => {
+    const chatTemplate =
+      "{% for m in messages %}{% if 'never' in m.content %}{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}{% endif %}{{ m.content }}{% endfor %}";
+    await using other = new RewardModelScore({ model: "demo", chatTemplate });
+    await other.load();
+    const never = { instruction: "never", response: "4" };
+    const long = { instruction: "x".repeat(40_000_000), response: "4" };
+    const scored = await collect(other.stream([rows[0]!, never, rows[1]!, long, rows[2]!]));
+    const codes = scored.map((row) => row["error"]?.split(":")[0]);
+    expect(codes).toEqual([undefined, "ERR_CHAT_TEMPLATE", undefined, "ERR_INVALID_ROWS", undefined]);
+    await expect(other.score([rows[0]!, never])).rejects.toMatchObject({
+      code: "ERR_INVALID_ROWS",
+      details: { problems: [{ index: 1, path: "", code: "ERR_CHAT_TEMPLATE" }] },
+    });
+  });
+
+  it("is unloaded although a row never ends, and loads anew", async () => {
+    const tokenizer = temporaryFolder("tokenizer");
+    cpSync(DEMO_MODEL, tokenizer, { recursive: true });
+    const path = join(tokenizer, "tokenizer.json");
+    const definition = JSON.parse(readFileSync(path, "utf8")) as object;
+    const pre_tokenizer = {
+      type: "Split",
+      pattern: { Regex: "(a+)+!" },
+      behavior: "Isolated",
+      invert: false,
+    };
+    writeFileSync(path, JSON.stringify({ ...definition, pre_tokenizer }));
+    const other = new RewardModelScore({ model: "demo", tokenizer });
+    await other.load();
+    const endless = other.score([rows[0]!, { instruction: "a".repeat(60), response: "4" }]);
+    const failure = endless.catch((error: unknown) => error);
+    await other.unload();
+    expect(await failure).toMatchObject({ code: "ERR_NOT_LOADED" });
+    await other.load();
+    await other.unload();
   });
 
   it("reads no further than it needs", async () => {

@@ -12,6 +12,8 @@ export interface Architecture {
   /** What the checkpoint is stored in. */
   dtype: Dtype;
   vocabularySize: number;
+  /** How long the rows are that it was made for, where the config says so; longer ones are computed all the same. */
+  maxPositions?: number;
   pooling: PoolingRule;
   /** Width of the score: 1, or more for a head with several labels. */
   labels: number;

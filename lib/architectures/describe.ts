@@ -44,6 +44,7 @@ export function describeArchitecture(checkpoint: CheckpointDescription): Archite
     spec: { stages: [...trunk.stages, head.stage], reference: referenceOps() },
     dtype: configDtype(config) ?? storedDtype(tensors, trunk.embedding),
     vocabularySize: config.vocab_size,
+    ...(config.max_position_embeddings != null && { maxPositions: config.max_position_embeddings }),
     pooling: { ...registration.pooling, padTokenId: padTokenId(config, family) },
     labels: head.labels,
     ...(labelNames && { labelNames }),

@@ -3,7 +3,7 @@ import { OutputFile } from "../io/output-file.js";
 import type { RewardModelScoreOptions } from "../options.js";
 import { RewardModelScore } from "../reward-model-score.js";
 import { resolveColumns } from "../rows/columns.js";
-import { abortable } from "../scoring/abortable.js";
+import { abortable } from "../abortable.js";
 import type { ScoreFlags } from "./commands/score.js";
 import { interruptible } from "./interrupt.js";
 import { readModelOptions } from "./read-model-options.js";

@@ -36,8 +36,8 @@ export async function exportModel(
   }
   const { architecture, spec, checkpoint } = source;
   try {
-    const tokenizer = await openTokenizer(options, files.directory, architecture);
-    const idsOf = await poolingIds(architecture, tokenizer).finally(() => tokenizer.close());
+    const tokenizer = await openTokenizer(options, files.directory, architecture, open.signal);
+    const idsOf = await poolingIds(architecture, tokenizer, open.signal).finally(() => tokenizer.close());
     const rule = poolingRule(architecture.pooling, options.pooling);
     open.signal?.throwIfAborted();
     const dtype = computeDtype(options.torchDtype, architecture.dtype, "cpu");

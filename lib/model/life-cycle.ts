@@ -1,5 +1,5 @@
 import { RewardModelScoreError } from "../errors.js";
-import { abortable, deferred } from "../scoring/abortable.js";
+import { abortable, deferred } from "../abortable.js";
 import { Call, type CallOptions } from "../scoring/call.js";
 
 interface Resource {

@@ -50,8 +50,8 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
       options,
       await tokenizerDirectory(options, files, open),
       source?.architecture,
+      signal,
     );
-    signal?.throwIfAborted();
     const unused = source?.architecture.unusedTensors ?? [];
     if (unused.length > 0) onProgress?.({ phase: "unused", tensors: unused });
     const doubts = [...doubtsAbout(options), ...(source?.architecture.warnings ?? [])];
@@ -65,7 +65,7 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
     const total = await sizeOf(source && files.weights.length > 0 ? files.weights : [files.archive!]);
     const report = (fraction: number) =>
       onProgress?.({ phase: "weights", fraction, loaded: Math.round(fraction * total), total });
-    const idsOf = source && (await poolingIds(source.architecture, tokenizer));
+    const idsOf = source && (await poolingIds(source.architecture, tokenizer, signal));
     const model = source
       ? await openProgram(binding, source, assignment, options, idsOf!, report)
       : await openArchive(binding, files.archive!, files.directory, assignment, options, report);
@@ -103,6 +103,7 @@ async function ready(
   return {
     ...model,
     encode: (inputs, abort) => tokenizer.encode(inputs, abort),
+    hurry: () => tokenizer.hurry(),
     close: async () => {
       await Promise.all([model.native.dispose().finally(release), tokenizer.close()]);
     },
@@ -141,15 +142,18 @@ export function openTokenizer(
   { inputFormat, chatTemplate, truncation, maxLength }: ResolvedOptions,
   directory: string,
   architecture: Architecture | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<TokenizerPool> {
-  const appendTokenId = architecture?.finalTokenId;
+  const { finalTokenId: appendTokenId, maxPositions: positions } = architecture ?? {};
   return TokenizerPool.open({
     directory,
     inputFormat,
     truncation,
     maxLength,
+    signal,
     ...(chatTemplate !== undefined && { chatTemplate }),
     ...(appendTokenId !== undefined && { appendTokenId }),
+    ...(positions !== undefined && { positions }),
   });
 }
 
@@ -157,10 +161,12 @@ export function openTokenizer(
 export async function poolingIds(
   architecture: Architecture,
   tokenizer: TokenizerPool,
+  signal: AbortSignal | undefined,
 ): Promise<(text: string) => Int32Array> {
   const { token, gate } = architecture.pooling;
   const ids = new Map<string, Int32Array>();
-  for (const text of [token, gate]) if (typeof text === "string") ids.set(text, await tokenizer.idsOf(text));
+  for (const text of [token, gate])
+    if (typeof text === "string") ids.set(text, await tokenizer.idsOf(text, signal));
   return (text) => ids.get(text)!;
 }
 

@@ -1,6 +1,6 @@
 import { RewardModelScoreError } from "../errors.js";
 import { describe } from "../rows/text.js";
-import { abortable } from "./abortable.js";
+import { abortable } from "../abortable.js";
 
 /** What every call that takes long understands. */
 export interface CallOptions<News> {

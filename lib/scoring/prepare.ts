@@ -39,7 +39,8 @@ export async function prepareWindow(
   };
   const fail = (place: number, problems: RowProblem[]) => {
     const [first] = problems;
-    window.rows[place] = { code: "ERR_INVALID_ROWS", path: first!.path, message: first!.message };
+    const { code = "ERR_INVALID_ROWS", path, message } = first!;
+    window.rows[place] = { code, path, message };
     window.problems.push(...problems);
   };
 

@@ -1,7 +1,7 @@
 import pLimit from "p-limit";
 import type { EncodedRow } from "../batching/row.js";
 import { RewardModelScoreError } from "../errors.js";
-import { abortable, deferred } from "./abortable.js";
+import { abortable, deferred } from "../abortable.js";
 import type { OpenModel } from "./scoring-model.js";
 import { isFailed, type Failed, type Outcome } from "./outcome.js";
 import { readOutcomes } from "./outcomes.js";
@@ -56,9 +56,10 @@ export class Scorer {
     return work;
   }
 
-  /** Waits for running work, then frees the model. */
+  /** Waits for running work, though not for a row that never ends, then frees the model. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.model.hurry();
     await Promise.allSettled(this.#running);
     await this.model.close();
   }

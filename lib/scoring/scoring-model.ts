@@ -37,5 +37,6 @@ export interface ScoreShape {
 /** A model that is ready to score, from text to scores. */
 export interface OpenModel extends ScoringModel {
   encode: TokenizerPool["encode"];
+  hurry: TokenizerPool["hurry"];
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { RewardModelScoreError } from "../errors.js";
 import { describe } from "../rows/text.js";
-import { abortable } from "./abortable.js";
+import { abortable } from "../abortable.js";
 
 /**
  * Windows: the rows that are planned together. Larger ones pack better and find more shared beginnings; their number

@@ -7,6 +7,8 @@ import { readTokenizerFiles } from "./files.js";
 import { buildTokenizer } from "./load.js";
 import type { Frame } from "./pipeline/post-processor.js";
 import type { Tokenizer } from "./pipeline/tokenizer.js";
+import { Step } from "./progress.js";
+import { readable, requireTokens } from "./row-length.js";
 import { longestFirst, type Side, truncate } from "./truncation.js";
 
 /** Plain data: it travels to the worker threads. */
@@ -22,6 +24,8 @@ export interface EncoderOptions {
   maxLength?: number | null;
   /** Put behind every row that does not end with it; it counts for maxLength. */
   appendTokenId?: number;
+  /** Positions that the model was made for, where that is known; else the tokenizer's model_max_length. */
+  positions?: number;
   /** What `strftime_now` of a template says, in milliseconds since 1970, in the local time zone; default now. */
   now?: number;
 }
@@ -38,6 +42,8 @@ export interface TokenizerInfo {
   specialTokenIds: Record<string, number>;
   /** The longest row that truncation leaves; null when it leaves any. */
   maxLength: number | null;
+  /** Positions that the model was made for; null when nobody says. */
+  positions: number | null;
 }
 
 /** transformers writes "no limit" as a number that no sequence reaches. */
@@ -82,15 +88,22 @@ export class RowEncoder {
       {
         specialTokenIds: Object.fromEntries(ids),
         maxLength,
+        positions: positionsOf(options, files.config.model_max_length),
       },
     );
     encoder.#checkRoom();
     return encoder;
   }
 
-  /** Throws ERR_CHAT_TEMPLATE or ERR_TOKENIZER when this row cannot be encoded. */
-  encode(input: RowInput): EncodedInput {
-    const encoded = Array.isArray(input) ? this.#encodeMessages(input) : this.#encodePair(input);
+  /**
+   * Throws ERR_CHAT_TEMPLATE or ERR_TOKENIZER when this row cannot be encoded.
+   *
+   * @param enter is told what begins, since either may never end
+   */
+  encode(input: RowInput, enter: (step: Step) => void = () => {}): EncodedInput {
+    const encoded = Array.isArray(input)
+      ? this.#encodeMessages(input, enter)
+      : this.#encodePair(input, enter);
     if (encoded.ids.length === 0) {
       throw new RewardModelScoreError(
         "ERR_TOKENIZER",
@@ -98,6 +111,7 @@ export class RowEncoder {
         {},
       );
     }
+    requireTokens(encoded.ids.length, this.info);
     return encoded;
   }
 
@@ -106,25 +120,30 @@ export class RowEncoder {
     try {
       return this.tokenizer.encode(text);
     } catch (cause) {
-      throw new RewardModelScoreError("ERR_TOKENIZER", (cause as Error).message, {}, { cause });
+      const message = `the tokenizer cannot encode a text of ${text.length} characters: ${(cause as Error).message}`;
+      throw new RewardModelScoreError("ERR_TOKENIZER", message, {}, { cause });
     }
   }
 
-  #encodeMessages(messages: Message[]): EncodedInput {
+  #encodeMessages(messages: Message[], enter: (step: Step) => void): EncodedInput {
     if (this.template === undefined) throw new TypeError("inputFormat is pair, but the row has messages");
     // The template writes the special tokens, so none are added a second time.
     const final = this.#final;
-    const all = withoutEnd(this.idsOf(this.template.render(messages)), final);
+    enter(Step.Template);
+    const text = readable(this.template.render(messages), this.info, this.side);
+    enter(Step.Tokenizer);
+    const all = withoutEnd(this.idsOf(text), final);
     const kept = truncate(all, this.#limit - final.length, this.side);
     return { ids: [...kept, ...final], truncated: all.length - kept.length };
   }
 
-  #encodePair({ question, answer }: Pair): EncodedInput {
+  #encodePair({ question, answer }: Pair, enter: (step: Step) => void): EncodedInput {
+    enter(Step.Tokenizer);
     const frame = this.pairFrame;
     // Where the frame does not end with the final token, the text may.
     const final = frame.at(-1) === this.appendTokenId ? [] : this.#final;
-    let first = this.idsOf(question);
-    let second = this.idsOf(answer);
+    let first = this.idsOf(readable(question, this.info, this.side));
+    let second = this.idsOf(readable(answer, this.info, this.side));
     if (frame.at(-1) === "B" && second.length > 0) second = withoutEnd(second, final);
     else if (frame.at(-1) === "B" && frame.at(-2) === "A") first = withoutEnd(first, final);
     const room = this.#limit - this.#addedByPair();
@@ -160,6 +179,16 @@ export class RowEncoder {
       );
     }
   }
+}
+
+/** What the config of the model or of its tokenizer says, whichever is more. */
+function positionsOf(
+  { positions = 0 }: EncoderOptions,
+  modelMaxLength: number | null | undefined,
+): number | null {
+  const own = modelMaxLength ?? NO_LIMIT;
+  const most = Math.max(positions, own < NO_LIMIT ? own : 0);
+  return most > 0 ? most : null;
 }
 
 /** The ids before the final token: it is put behind what is left of a row, so it is neither cut nor there twice. */

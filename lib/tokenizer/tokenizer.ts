@@ -1,9 +1,11 @@
 import { availableParallelism } from "node:os";
 import pLimit from "p-limit";
-import { Tinypool } from "tinypool";
+import { abortable } from "../abortable.js";
+import { readEnvironment } from "../env.js";
 import { RewardModelScoreError, type RowProblem } from "../errors.js";
 import type { RowInput } from "../rows/types.js";
 import type { EncoderOptions, TokenizerInfo } from "./row-encoder.js";
+import { RowLost, TokenizerThread } from "./thread.js";
 import type { FlatRows, Job, JobResult } from "./worker.js";
 
 export type { EncoderOptions } from "./row-encoder.js";
@@ -14,6 +16,10 @@ export interface TokenizerOptions extends EncoderOptions {
    * hundred thousand tokens a second.
    */
   threads?: number;
+  /** Milliseconds that a row may take to be rendered, and to be tokenized; default `REWARD_MODEL_SCORE_ROW_TIMEOUT`. */
+  rowTimeout?: number;
+  /** Ends the opening. */
+  signal?: AbortSignal | undefined;
 }
 
 /** One row's ids, or why it has none. */
@@ -24,99 +30,125 @@ const ROWS_PER_JOB = 32;
 const CHARACTERS_PER_JOB = 200_000;
 
 /**
- * Renders and tokenizes rows in worker threads, so that the event loop stays free. The threads start on demand, keep
- * their tokenizer while the pool is open, and do not keep the process alive.
+ * Renders and tokenizes rows in worker threads, so that the event loop stays free, and so that a row that never ends can
+ * be ended. The threads start on demand, keep their tokenizer while the pool is open, and do not keep the process alive.
  */
 export class TokenizerPool {
+  readonly #idle: TokenizerThread[];
   readonly #limit: ReturnType<typeof pLimit>;
-  #closing: Promise<void> | undefined;
+  #inAHurry = false;
+  #closing: Promise<unknown> | undefined;
+  #info!: TokenizerInfo;
 
-  private constructor(
-    private readonly pool: Tinypool,
-    private readonly options: EncoderOptions,
-    private readonly info: TokenizerInfo,
-    threads: number,
-  ) {
-    // One job waits for every one that runs, so that an abort leaves little behind.
-    this.#limit = pLimit(threads * 2);
+  private constructor(private readonly threads: readonly TokenizerThread[]) {
+    this.#idle = [...threads];
+    this.#limit = pLimit(threads.length);
   }
 
-  /** Reads the tokenizer in the first thread; rejects with ERR_TOKENIZER, ERR_CHAT_TEMPLATE or ERR_INVALID_OPTION. */
-  static async open({ threads, ...options }: TokenizerOptions): Promise<TokenizerPool> {
+  /**
+   * Reads the tokenizer in the first thread; rejects with ERR_TOKENIZER, ERR_CHAT_TEMPLATE, ERR_INVALID_OPTION or
+   * ERR_OUT_OF_MEMORY, or with `signal.reason`.
+   */
+  static async open({ threads, rowTimeout, signal, ...options }: TokenizerOptions): Promise<TokenizerPool> {
+    signal?.throwIfAborted();
+    const timeout = rowTimeout ?? readEnvironment().rowTimeout;
     const count = threads ?? (availableParallelism() < 8 ? 1 : 2);
-    const pool = new Tinypool({
-      filename: new URL("./worker.js", import.meta.url).href,
-      runtime: "worker_threads",
-      // The program's own flags are not for these threads: --input-type, for one, would make them fail to start.
-      execArgv: [],
-      minThreads: 1,
-      maxThreads: count,
-      // A thread that sleeps in Atomics.wait cannot be told that its pool is gone when the process ends.
-      useAtomics: false,
-    });
+    const made = Array.from({ length: count }, () => new TokenizerThread(options, timeout));
+    const pool = new TokenizerPool(made);
     try {
-      const result = (await pool.run({ options } satisfies Job)) as JobResult;
-      if (result.kind === "error") throw revive(result.error);
+      const result = await whileWanted(() => pool.#run({}, signal), signal);
       if (result.kind !== "info") throw new TypeError(`unexpected answer ${result.kind}`);
-      return new TokenizerPool(pool, options, result.info, count);
+      pool.#info = result.info;
+      return pool;
     } catch (error) {
-      await pool.destroy();
+      await pool.close();
       throw error;
     }
   }
 
   /** The longest row that truncation leaves, null when it leaves any. */
   get maxLength(): number | null {
-    return this.info.maxLength;
+    return this.#info.maxLength;
   }
 
   /** The id of a special token by its name, like "pad_token" or "cls_token"; undefined when the tokenizer has none. */
   specialTokenId(name: string): number | undefined {
-    return this.info.specialTokenIds[name];
+    return this.#info.specialTokenIds[name];
   }
 
   /** Ids of a text, without special tokens added around it. */
-  async idsOf(text: string): Promise<Int32Array> {
-    const result = await this.#run({ options: this.options, text });
+  async idsOf(text: string, signal?: AbortSignal): Promise<Int32Array> {
+    const result = await whileWanted(() => this.#run({ text }, signal), signal);
     if (result.kind !== "text") throw new TypeError(`unexpected answer ${result.kind}`);
     return result.ids;
   }
 
   /**
-   * Ids of rows, in their order. A row that the template refuses or that has no tokens gets a problem, whose index is
-   * the row's place in `inputs`. Rejects with `signal.reason` as soon as the signal aborts.
+   * Ids of rows, in their order. A row that the template refuses, that has no tokens or that never ends gets a problem,
+   * whose index is the row's place in `inputs`. Rejects with `signal.reason` as soon as the signal aborts.
    */
   async encode(inputs: readonly RowInput[], signal?: AbortSignal): Promise<Encoding[]> {
-    signal?.throwIfAborted();
-    const work = Promise.all(
-      jobs(inputs).map(({ start, rows }) =>
-        this.#limit(async () => {
-          if (signal?.aborted === true) return [];
-          const result = await this.#run({ options: this.options, inputs: rows });
-          if (result.kind !== "rows") throw new TypeError(`unexpected answer ${result.kind}`);
-          return split(result.rows, start);
-        }),
-      ),
-    );
-    return (await (signal === undefined ? work : abortable(work, signal))).flat();
+    const work = () => Promise.all(jobs(inputs).map(({ start, rows }) => this.#encode(rows, start, signal)));
+    return (await whileWanted(work, signal)).flat();
+  }
+
+  /** From now on no row is waited for that stands still: whoever waits for one gets ERR_NOT_LOADED. */
+  hurry(): void {
+    this.#inAHurry = true;
   }
 
   /** Ends the threads; jobs that run are dropped, and their callers get ERR_NOT_LOADED. Idempotent. */
   async close(): Promise<void> {
-    this.#closing ??= this.pool.destroy();
+    this.#closing ??= Promise.all(this.threads.map((thread) => thread.end()));
     await this.#closing;
   }
 
-  async #run(job: Job): Promise<JobResult> {
-    if (this.#closing !== undefined) throw closed();
+  /** A row at which the thread was lost is left out when its neighbours are encoded anew. */
+  async #encode(
+    rows: readonly RowInput[],
+    start: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Encoding[]> {
+    if (rows.length === 0) return [];
     try {
-      const result = (await this.pool.run(job)) as JobResult;
-      if (result.kind === "error") throw revive(result.error);
-      return result;
+      const result = await this.#run({ inputs: rows }, signal);
+      if (result.kind !== "rows") throw new TypeError(`unexpected answer ${result.kind}`);
+      return split(result.rows, start);
     } catch (error) {
-      throw this.#closing === undefined ? error : closed();
+      if (!(error instanceof RowLost)) throw error;
+      const { row } = error;
+      const { code, message } = error.error;
+      return [
+        ...(await this.#encode(rows.slice(0, row), start, signal)),
+        { problem: { index: start + row, path: "", code, message } },
+        ...(await this.#encode(rows.slice(row + 1), start + row + 1, signal)),
+      ];
     }
   }
+
+  /** A job that nobody waits for any more is dropped when its turn comes, or soon ended when it stands still. */
+  #run(job: Job, signal: AbortSignal | undefined): Promise<JobResult> {
+    return this.#limit(async () => {
+      signal?.throwIfAborted();
+      if (this.#closing !== undefined) throw closed();
+      const thread = this.#idle.pop()!;
+      let result: JobResult;
+      try {
+        result = await thread.run(job, () => this.#inAHurry || signal?.aborted === true);
+      } catch (error) {
+        throw this.#closing !== undefined || this.#inAHurry ? closed() : error;
+      } finally {
+        this.#idle.push(thread);
+      }
+      if (result.kind === "error") throw revive(result.error);
+      return result;
+    });
+  }
+}
+
+/** Rejects with the signal's reason as soon as it aborts; nobody waits for the work any more then. */
+function whileWanted<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return signal === undefined ? work() : abortable(work, signal);
 }
 
 function closed(): RewardModelScoreError<"ERR_NOT_LOADED"> {
@@ -158,29 +190,13 @@ function characterCount(input: RowInput): number {
 }
 
 function split({ ids, lengths, truncated, problems }: FlatRows, start: number): Encoding[] {
-  const messages = new Map(problems.map(({ index, message }) => [index, message]));
+  const found = new Map(problems.map((problem) => [problem.index, problem]));
   let offset = 0;
   return Array.from(lengths, (length, index): Encoding => {
-    const message = messages.get(index);
-    if (message !== undefined) return { problem: { index: start + index, path: "", message } };
+    const problem = found.get(index);
+    if (problem !== undefined) return { problem: { ...problem, index: start + index, path: "" } };
     const row = ids.subarray(offset, offset + length);
     offset += length;
     return { ids: row, truncated: truncated[index]! };
   });
-}
-
-async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stop: (() => void) | undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the caller's reason, as fetch does
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop!);
-    // Jobs that are still running end by themselves; nobody waits for them.
-    work.catch(() => undefined);
-  }
 }

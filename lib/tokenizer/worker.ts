@@ -1,12 +1,19 @@
-import { Tinypool } from "tinypool";
+import { parentPort, workerData } from "node:worker_threads";
 import { type ErrorCode, type ErrorDetails, RewardModelScoreError } from "../errors.js";
 import type { RowInput } from "../rows/types.js";
+import { Progress, Step } from "./progress.js";
 import { type EncoderOptions, RowEncoder, type TokenizerInfo } from "./row-encoder.js";
+
+/** What a thread is started with. */
+export interface ThreadData {
+  options: EncoderOptions;
+  /** The memory of a `Progress`. */
+  progress: SharedArrayBuffer;
+}
 
 /** One job of a thread: rows to encode, or a text, or neither to learn about the tokenizer. */
 export interface Job {
-  options: EncoderOptions;
-  inputs?: RowInput[];
+  inputs?: readonly RowInput[];
   text?: string;
 }
 
@@ -18,12 +25,12 @@ export type JobResult =
 
 /** Encoded rows one after the other, so that they move between threads as a few buffers. */
 export interface FlatRows {
-  ids: Int32Array;
+  ids: Int32Array<ArrayBuffer>;
   /** [rows] tokens of each row; 0 for a row that has a problem. */
   lengths: Int32Array;
   /** [rows] tokens that truncation took. */
   truncated: Int32Array;
-  problems: { index: number; message: string }[];
+  problems: { index: number; code: ErrorCode; message: string }[];
 }
 
 /** An error class does not survive the way between threads. */
@@ -33,31 +40,45 @@ export interface PlainError {
   details: ErrorDetails[ErrorCode];
 }
 
-/** A pool has one tokenizer; its threads read it once. */
+const { options, progress: memory } = workerData as ThreadData;
+const progress = new Progress(memory);
+/** Read once, with the first job. */
 let encoder: Promise<RowEncoder> | undefined;
 
-export default async function run(job: Job): Promise<unknown> {
+parentPort!.on("message", (job: Job) => void answer(job));
+
+async function answer(job: Job): Promise<void> {
+  const result = await run(job);
+  // The ids are moved, not copied.
+  parentPort!.postMessage(result, result.kind === "rows" ? [result.rows.ids.buffer] : []);
+}
+
+async function run(job: Job): Promise<JobResult> {
   try {
-    encoder ??= RowEncoder.open(job.options);
-    const opened = await encoder;
+    const opened = await (encoder ??= RowEncoder.open(options));
     if (job.inputs !== undefined) return encodeRows(opened, job.inputs);
-    if (job.text !== undefined) return { kind: "text", ids: Int32Array.from(opened.idsOf(job.text)) };
-    return { kind: "info", info: opened.info } satisfies JobResult;
+    if (job.text !== undefined) {
+      progress.enter(Step.Tokenizer);
+      return { kind: "text", ids: Int32Array.from(opened.idsOf(job.text)) };
+    }
+    return { kind: "info", info: opened.info };
   } catch (error) {
-    encoder = undefined;
     if (!RewardModelScoreError.is(error)) throw error;
     const { code, message, details } = error;
-    return { kind: "error", error: { code, message, details } } satisfies JobResult;
+    return { kind: "error", error: { code, message, details } };
   }
 }
 
-function encodeRows(opened: RowEncoder, inputs: RowInput[]): unknown {
-  const rows = inputs.map((input): { ids: number[]; truncated: number; problem?: string } => {
+function encodeRows(opened: RowEncoder, inputs: readonly RowInput[]): JobResult {
+  const problems: FlatRows["problems"] = [];
+  const rows = inputs.map((input, index): { ids: number[]; truncated: number } => {
     try {
-      return opened.encode(input);
+      return opened.encode(input, (step) => progress.enter(step, index));
     } catch (error) {
       // Whatever goes wrong with one row is that row's problem and does not harm the others.
-      return { ids: [], truncated: 0, problem: error instanceof Error ? error.message : String(error) };
+      const code = RewardModelScoreError.is(error) ? error.code : "ERR_TOKENIZER";
+      problems.push({ index, code, message: error instanceof Error ? error.message : String(error) });
+      return { ids: [], truncated: 0 };
     }
   });
   const ids = new Int32Array(rows.reduce((sum, row) => sum + row.ids.length, 0));
@@ -66,32 +87,13 @@ function encodeRows(opened: RowEncoder, inputs: RowInput[]): unknown {
     ids.set(row.ids, offset);
     offset += row.ids.length;
   }
-  const result: JobResult = {
+  return {
     kind: "rows",
     rows: {
       ids,
       lengths: Int32Array.from(rows, (row) => row.ids.length),
       truncated: Int32Array.from(rows, (row) => row.truncated),
-      problems: rows.flatMap(({ problem }, index) =>
-        problem === undefined ? [] : [{ index, message: problem }],
-      ),
+      problems,
     },
   };
-  return Tinypool.move(new MovableResult(result, ids.buffer) as never);
-}
-
-/** Moves the ids instead of copying them. */
-class MovableResult {
-  constructor(
-    readonly result: JobResult,
-    readonly buffer: ArrayBuffer,
-  ) {}
-
-  get [Tinypool.transferableSymbol]() {
-    return [this.buffer];
-  }
-
-  get [Tinypool.valueSymbol]() {
-    return this.result;
-  }
 }

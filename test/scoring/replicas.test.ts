@@ -22,6 +22,7 @@ function scoreAll(native: Replicas, count: number): Promise<unknown>[] {
     toRow: () => {
       throw new Error("rows are encoded already");
     },
+    hurry: () => {},
     encode: () => Promise.reject(new Error("rows are encoded already")),
     close: () => native.dispose(),
   });

@@ -154,9 +154,43 @@ describe("conversations", () => {
   );
 
   it("take 2 MB of text", async () => {
-    const encoder = await RowEncoder.open({ directory: bpe, inputFormat: "chat" });
+    const encoder = await RowEncoder.open({ directory: bpe, inputFormat: "chat", positions: 131_072 });
     const { ids } = encoder.encode([{ role: "user", content: "The quick brown fox 日本語 ".repeat(80_000) }]);
     expect(ids.length).toBeGreaterThan(400_000);
+  });
+
+  it.each([
+    [{ positions: 4_000_000 }, 9_000_000, /9000000 characters; 8388608 are the most/],
+    [{ positions: 4000 }, 3_000_000, /3000000 characters; 2048000 are the most/],
+    [{ positions: 1 }, 1_100_000, /1100000 characters; 1048576 are the most/],
+    [{ positions: 100 }, 20_000, /tokens; the model was made for 100, and 1600 are the most/],
+    // The tokenizer's model_max_length is 64.
+    [{}, 20_000, /tokens; the model was made for 64, and 1024 are the most/],
+  ])("that no model takes are refused: %j, %d characters", async (options, length, message) => {
+    const encoder = await RowEncoder.open({
+      directory: bpe,
+      inputFormat: "chat",
+      chatTemplate: "{{ messages[0].content }}",
+      ...options,
+    });
+    expect(() => encoder.encode([{ role: "user", content: "two and ".repeat(length / 8) }])).toThrow(message);
+    expect(() => encoder.encode([{ role: "user", content: "two and " }])).not.toThrow();
+  });
+
+  it.each(["right", "left"])("of 40 MB lose the same tokens on the %s as shorter ones", async (side) => {
+    const config = { ...json("bpe", "tokenizer_config.json"), truncation_side: side };
+    const folder = variant("bpe", { "tokenizer_config.json": config });
+    const encoder = await RowEncoder.open({
+      directory: folder,
+      inputFormat: "pair",
+      truncation: true,
+      maxLength: 50,
+    });
+    const pair = (times: number) => ({
+      question: "two and two. ".repeat(times),
+      answer: "日本語 four ".repeat(times),
+    });
+    expect(encoder.encode(pair(3_000_000)).ids).toEqual(encoder.encode(pair(100)).ids);
   });
 
   it("without a token are an error, as there is nothing to score", async () => {

@@ -1,4 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -6,11 +9,13 @@ import { RewardModelScoreError } from "#lib/errors.js";
 import type { Message } from "#lib/rows/types.js";
 import { RowEncoder } from "#lib/tokenizer/row-encoder.js";
 import { TokenizerPool } from "#lib/tokenizer/tokenizer.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 const directory = fileURLToPath(new URL("../fixtures/tokenizer/bpe", import.meta.url));
 const options = {
   directory,
   inputFormat: "chat",
+  positions: 131_072,
   chatTemplate:
     "{{ bos_token }}{% for m in messages %}{% if m.role == 'nobody' %}{{ raise_exception('Who is nobody?') }}{% endif %}" +
     "<|{{ m.role }}|>{{ m.content }}{% endfor %}",
@@ -97,6 +102,122 @@ describe("a pool of tokenizer threads", () => {
   });
 });
 
+describe("rows that never end", () => {
+  /** The tokenizer of the tests with a rule that takes exponential time for a run of "a" that no "!" ends. */
+  function backtracking(changes: (pattern: object) => object): string {
+    const folder = temporaryFolder("tokenizer");
+    cpSync(directory, folder, { recursive: true });
+    const path = join(folder, "tokenizer.json");
+    const definition = JSON.parse(readFileSync(path, "utf8")) as object;
+    writeFileSync(path, JSON.stringify({ ...definition, ...changes({ pattern: { Regex: "(a+)+!" } }) }));
+    return folder;
+  }
+  const splitting = () =>
+    backtracking((pattern) => ({
+      pre_tokenizer: { type: "Split", ...pattern, behavior: "Isolated", invert: false },
+    }));
+  const endless = say("a".repeat(60));
+
+  /** A row as long as this one has a budget of many seconds, which this template spends. */
+  const looping = {
+    ...options,
+    chatTemplate:
+      "{% for m in messages %}{% if m.role == 'loop' %}{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}{% endif %}{{ m.content }}{% endfor %}",
+  };
+  const loop = say("b".repeat(4_000_000), "loop");
+
+  it.each([
+    [
+      "in the tokenizer",
+      () => ({ ...options, directory: splitting() }),
+      endless,
+      "ERR_TOKENIZER",
+      /tokenizer.json has not ended after 1 s/,
+    ],
+    ["in the template", () => looping, loop, "ERR_CHAT_TEMPLATE", /chat template has not ended after 1 s/],
+  ] as const)("%s fail alone, and the pool goes on", async (_where, describeOpening, bad, code, message) => {
+    const opening = describeOpening();
+    const inline = await RowEncoder.open(opening);
+    const pool = await TokenizerPool.open({ ...opening, threads: 1, rowTimeout: 1000 });
+    try {
+      const rows = [say("b"), say("cc"), bad, say("dd ee"), say("f")];
+      const encoded = await pool.encode(rows);
+      encoded.forEach((encoding, index) => {
+        if (index === 2)
+          expect(encoding.problem).toMatchObject({
+            index,
+            path: "",
+            code,
+            message: expect.stringMatching(message) as string,
+          });
+        else expect(encoding).toHaveProperty("ids", Int32Array.from(inline.encode(rows[index]!).ids));
+      });
+      expect(await pool.encode([say("g")])).toEqual([
+        { ids: Int32Array.from(inline.encode(say("g")).ids), truncated: 0 },
+      ]);
+    } finally {
+      await pool.close();
+    }
+  });
+
+  it("are left at once when the signal aborts, and their thread is free again soon", async () => {
+    const pool = await TokenizerPool.open({
+      ...options,
+      directory: splitting(),
+      threads: 1,
+      rowTimeout: 3_600_000,
+    });
+    const controller = new AbortController();
+    const work = pool.encode([endless], controller.signal);
+    for (let turn = 0; turn < 10; turn++) await setImmediate();
+    controller.abort(new Error("enough"));
+    await expect(work).rejects.toThrow("enough");
+    // Without an end to the row before it, this one would get its turn only after the limit.
+    expect(await pool.encode([say("b")])).toHaveLength(1);
+    await pool.close();
+  });
+
+  it("are not waited for when the pool is closed, nor when it is told to hurry", async () => {
+    for (const end of ["close", "hurry"] as const) {
+      const pool = await TokenizerPool.open({
+        ...options,
+        directory: splitting(),
+        threads: 1,
+        rowTimeout: 3_600_000,
+      });
+      const work = pool.encode([endless, say("b")]).catch((error: unknown) => error);
+      for (let turn = 0; turn < 10; turn++) await setImmediate();
+      await pool[end]();
+      expect(RewardModelScoreError.is(await work, "ERR_NOT_LOADED")).toBe(true);
+      await pool.close();
+    }
+  });
+
+  it("and a text that never ends is an error of its own", async () => {
+    const pool = await TokenizerPool.open({ ...options, directory: splitting(), rowTimeout: 1000 });
+    await expect(pool.idsOf("a".repeat(60))).rejects.toMatchObject({ code: "ERR_TOKENIZER" });
+    expect(await pool.idsOf("b")).toHaveLength(1);
+    await pool.close();
+  });
+
+  it("a tokenizer whose reading never ends is given up with the signal, or by itself", async () => {
+    // Such a token is normalized when the tokenizer is built.
+    const added_tokens = [{ id: 0, content: "a".repeat(60), special: false, normalized: true }];
+    const bad = backtracking((pattern) => ({
+      normalizer: { type: "Replace", ...pattern, content: "" },
+      added_tokens,
+    }));
+    const controller = new AbortController();
+    const opening = TokenizerPool.open({ ...options, directory: bad, signal: controller.signal });
+    controller.abort(new Error("enough"));
+    await expect(opening).rejects.toThrow("enough");
+    await expect(TokenizerPool.open({ ...options, directory: bad, rowTimeout: 200 })).rejects.toMatchObject({
+      code: "ERR_TOKENIZER",
+      message: expect.stringContaining(bad) as string,
+    });
+  });
+});
+
 describe("opening", () => {
   it("rejects with the error of the thread, code and details included", async () => {
     const error: unknown = await TokenizerPool.open({ ...options, directory: "/no/such" }).catch(
@@ -170,4 +291,19 @@ describe("in a process of its own", () => {
   ])("%s", (_name, script) => {
     expect(run(script)).toEqual({ status: 0, signal: null, stdout: "done\n", stderr: "" });
   });
+
+  it.skipIf(spawnSync("prlimit", ["--version"]).status !== 0)(
+    "a thread that the system does not allow is an error with a remedy",
+    () => {
+      const limited = `const { TokenizerPool } = await import(${JSON.stringify(module)});
+        const { execFileSync } = await import("node:child_process");
+        execFileSync("prlimit", ["--pid", String(process.pid), "--nproc=1"]);
+        // The limit is not for root.
+        if (process.getuid() === 0) process.setuid(65534);
+        await TokenizerPool.open(${JSON.stringify(options)}).catch((error) => console.log(error.name, error.code, error.message));`;
+      const { status, stdout } = run(limited);
+      expect(stdout).toMatch(/^RewardModelScoreError ERR_OUT_OF_MEMORY .*ulimit -u/);
+      expect(status).toBe(0);
+    },
+  );
 });

@@ -1,5 +1,5 @@
 import { bind, integer, optional } from "./arguments.js";
-import { ENTRY, ITEM, STEP, spend } from "./budget.js";
+import { DICT, ENTRY, ITEM, STEP, spend } from "./budget.js";
 import { equal } from "./operators.js";
 import { repr, spendTexts } from "./text.js";
 import { STRING_METHODS } from "./string-methods.js";
@@ -141,7 +141,7 @@ function dictMethod(dict: Dict, name: string): Callable | undefined {
       return () => items(dict);
     case "copy":
       return () => {
-        spend(ENTRY * keysOf(dict).length);
+        spend(DICT + ENTRY * keysOf(dict).length);
         return { ...dict };
       };
     default:

@@ -13,8 +13,10 @@ export const STEP = 16;
 export const ITEM = 16;
 /** One entry of a dict. */
 export const ENTRY = 64;
+/** A dict or namespace without its entries. */
+export const DICT = 256;
 /** One round of a loop or call of a macro, which has names of its own. */
-export const ROUND = 512;
+export const ROUND = 1024;
 
 /** A rendering is synchronous, so there is one budget at a time. */
 let left = Infinity;

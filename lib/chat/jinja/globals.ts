@@ -1,6 +1,6 @@
 import { bind, integer, text } from "./arguments.js";
 import { items } from "./attributes.js";
-import { ENTRY, ITEM, spend } from "./budget.js";
+import { DICT, ENTRY, ITEM, ROUND, spend } from "./budget.js";
 import { GENERATION } from "./parse.js";
 import { callable } from "./expressions.js";
 import { strftime } from "./strftime.js";
@@ -37,6 +37,7 @@ function range(args: Value[], kwargs: Kwargs): Value {
 
 /** Entries of `dict(…)` and `namespace(…)`: a mapping or pairs, then keywords. */
 function entries(what: string, args: Value[], kwargs: Kwargs): [string, Value][] {
+  spend(DICT);
   const [source] = args;
   if (args.length > 1) throw new TemplateError(`${what} expected at most 1 argument, got ${args.length}`);
   const pairs: [string, Value][] = [];
@@ -55,6 +56,7 @@ function entries(what: string, args: Value[], kwargs: Kwargs): [string, Value][]
 
 function cycler(items: Value[]): Host {
   if (items.length === 0) throw new TemplateError("at least one item has to be provided");
+  spend(ROUND);
   const host = new Host(new Map());
   let position = 0;
   const move = (to: number) => {
@@ -75,6 +77,7 @@ function cycler(items: Value[]): Host {
 }
 
 function joiner(args: Value[], kwargs: Kwargs): Callable {
+  spend(DICT);
   const separator = bind("joiner()", ["sep"], args, kwargs)[0];
   let used = false;
   return () => {

@@ -33,7 +33,7 @@ export class JinjaTemplate {
 }
 
 /**
- * What a rendering may cost: for each character of what is rendered a thousand, which is more than forty times what
+ * What a rendering may cost: for each character of what is rendered a thousand, which is more than thirty times what
  * the templates of the tests and of known models need; enough for a short conversation too; and never so much that memory
  * runs out, which JavaScript cannot always survive.
  */

@@ -1,4 +1,4 @@
-import { ITEM, spend } from "./budget.js";
+import { DICT, ITEM, spend } from "./budget.js";
 import { TemplateError } from "./error.js";
 
 /**
@@ -73,6 +73,7 @@ export function tuple(items: Iterable<Value>): Tuple {
 }
 
 export function dict(entries: Iterable<readonly [string, Value]>): Dict {
+  spend(DICT);
   const result = Object.create(null) as Dict;
   for (const [key, value] of entries) result[key] = value;
   return result;
