@@ -28,56 +28,24 @@ export interface StatedTokens {
  */
 export function stateTokens(sources: Sources): StatedTokens {
   const values = { ...sources.config };
-  if ("additional_special_tokens" in values) {
-    if (!("extra_special_tokens" in values))
-      values["extra_special_tokens"] = values["additional_special_tokens"];
-    delete values["additional_special_tokens"];
-  }
+  renameExtras(values);
+  delete values["additional_special_tokens"];
   const ofModel: Record<string, Token> = {};
   for (const [name, value] of Object.entries(values)) {
     if (isOfModel(name) && typeof value === "string") ofModel[name] = value;
   }
   moveNamed(values, ofModel);
-
-  const decoder = new Map<number, AddedToken>();
-  if (isDefined(values["added_tokens_decoder"])) {
-    for (const [id, token] of Object.entries(
-      values["added_tokens_decoder"] as Record<string, AddedTokenConfig>,
-    )) {
-      decoder.set(Number(id), complete(token));
-    }
-  } else {
-    if (sources.specialTokensMap !== undefined) takeOver(values, sources.specialTokensMap);
-    moveNamed(values, ofModel);
-    // Tokens that the config writes with their flags are not recognized as special here.
-    const special = new Set(
-      [...NAMED_TOKENS.map((name) => values[name]), ...listOf(values)]
-        .filter((token) => !isObject(token) || token["__type"] === undefined)
-        .map(textOf),
-    );
-    for (const [content, id] of Object.entries(sources.addedTokens ?? {})) {
-      decoder.set(id, complete({ content, special: special.has(content) }));
-    }
-    for (const { id, ...token } of sources.own) decoder.set(id, token);
-  }
+  const decoder = isDefined(values["added_tokens_decoder"])
+    ? Object.entries(values["added_tokens_decoder"] as Record<string, AddedTokenConfig>).map(
+        ([id, token]): [number, AddedToken] => [Number(id), complete(token)],
+      )
+    : oldDecoder(values, sources, ofModel);
+  renameExtras(values);
+  moveNamed(values, ofModel);
   if (!("pad_token" in values) && sources.padToken !== undefined) values["pad_token"] = sources.padToken;
-  if ("additional_special_tokens" in values && !("extra_special_tokens" in values)) {
-    values["extra_special_tokens"] = values["additional_special_tokens"];
-    moveNamed(values, ofModel);
-  }
 
-  const byText = new Map([...decoder.values()].map((token) => [token.content, token]));
-  const named = new Map<string, Token>();
-  for (const name of NAMED_TOKENS) {
-    const token = values[name];
-    if (isToken(token)) named.set(name, byText.get(textOf(token)!) ?? token);
-  }
-  for (const [name, token] of Object.entries(values)) {
-    if (isOfModel(name) && isToken(token)) named.set(name, token);
-  }
-  for (const [name, token] of Object.entries(ofModel)) named.set(name, token);
-
-  const ordered = [...decoder].sort(([a], [b]) => a - b).map(([, token]) => token);
+  const named = namedTokens(values, ofModel, new Map(decoder.map(([, token]) => [token.content, token])));
+  const ordered = decoder.sort(([a], [b]) => a - b).map(([, token]) => token);
   const known = new Set([...sources.own, ...ordered].map(({ content }) => content));
   const others: Token[] = [];
   for (const token of [...named.values(), ...listOf(values)]) {
@@ -94,18 +62,65 @@ export function stateTokens(sources: Sources): StatedTokens {
   };
 }
 
+/** Tokens by id where the config does not list them, of the files that did before; tokenizer.json has the last word. */
+function oldDecoder(
+  values: Values,
+  sources: Sources,
+  ofModel: Record<string, Token>,
+): [number, AddedToken][] {
+  if (sources.specialTokensMap !== undefined) takeOver(values, sources.specialTokensMap);
+  moveNamed(values, ofModel);
+  // Tokens that the config writes with their flags are not recognized as special here.
+  const special = new Set(
+    [...NAMED_TOKENS.map((name) => values[name]), ...listOf(values)]
+      .filter((token) => !isObject(token) || token["__type"] === undefined)
+      .map(textOf),
+  );
+  const decoder = new Map<number, AddedToken>();
+  for (const [content, id] of Object.entries(sources.addedTokens ?? {})) {
+    decoder.set(id, complete({ content, special: special.has(content) }));
+  }
+  for (const { id, ...token } of sources.own) decoder.set(id, token);
+  return [...decoder];
+}
+
+/** The tokens with names, those that every tokenizer may have first, with the flags that their texts have elsewhere. */
+function namedTokens(
+  values: Values,
+  ofModel: Record<string, Token>,
+  byText: ReadonlyMap<string, AddedToken>,
+): Map<string, Token> {
+  const named = new Map<string, Token>();
+  for (const name of NAMED_TOKENS) {
+    const token = values[name];
+    if (isToken(token)) named.set(name, byText.get(textOf(token)!) ?? token);
+  }
+  for (const [name, token] of Object.entries(values)) {
+    if (isOfModel(name) && isToken(token)) named.set(name, token);
+  }
+  for (const [name, token] of Object.entries(ofModel)) named.set(name, token);
+  return named;
+}
+
+/** `additional_special_tokens` is the old name of `extra_special_tokens`. */
+function renameExtras(values: Values): void {
+  if ("additional_special_tokens" in values && !("extra_special_tokens" in values)) {
+    values["extra_special_tokens"] = values["additional_special_tokens"];
+  }
+}
+
 /** What special_tokens_map.json says replaces what the config says, except that lists of extra tokens are joined. */
 function takeOver(values: Values, map: Values): void {
   for (const [name, value] of Object.entries(map)) {
-    if (name === "extra_special_tokens" && Array.isArray(value)) {
-      const joined = [...listOf(values)];
-      for (const token of (value as Token[]).map((one) => (typeof one === "string" ? one : special(one)))) {
-        if (!joined.some((one) => sameToken(one, token))) joined.push(token);
-      }
-      values[name] = joined;
-    } else {
-      values[name] = isToken(value) && typeof value !== "string" ? special(value) : value;
+    if (!Array.isArray(value)) {
+      values[name] = isToken(value) ? asSpecial(value) : value;
+      continue;
     }
+    const joined = name === "extra_special_tokens" ? [...listOf(values)] : [];
+    for (const token of value.filter(isToken).map(asSpecial)) {
+      if (!joined.some((one) => sameToken(one, token))) joined.push(token);
+    }
+    values[name] = joined;
   }
 }
 
@@ -132,8 +147,8 @@ function complete(token: Partial<AddedTokenConfig> & { content: string }): Added
   return { content, single_word, lstrip, rstrip, special, normalized: token.normalized ?? !special };
 }
 
-function special(token: AddedTokenConfig): AddedToken {
-  return complete({ ...token, special: true });
+function asSpecial(token: Token): Token {
+  return typeof token === "string" ? token : complete({ ...token, special: true });
 }
 
 function sameToken(a: Token, b: Token): boolean {

@@ -118,6 +118,19 @@ describe("conversations", () => {
     expect(none.encode(long).truncated).toBe(0);
   });
 
+  it("are cut on the side of tokenizer.json where the config says none", async () => {
+    const { truncation_side: _side, ...config } = json("bpe", "tokenizer_config.json");
+    const truncation = { direction: "Left", max_length: 512, strategy: "LongestFirst", stride: 0 };
+    const directory = variant("bpe", {
+      "tokenizer_config.json": config,
+      "tokenizer.json": { ...json("bpe", "tokenizer.json"), truncation },
+    });
+    const options = { directory, inputFormat: "chat" } as const;
+    const whole = (await RowEncoder.open(options)).encode(turns).ids;
+    const cut = (await RowEncoder.open({ ...options, truncation: true, maxLength: 7 })).encode(turns).ids;
+    expect(cut).toEqual(whole.slice(-7));
+  });
+
   it("end with the token to append, also after truncation, and never twice", async () => {
     const plain = await RowEncoder.open({ directory: bpe, inputFormat: "chat" });
     const whole = plain.encode(turns).ids;

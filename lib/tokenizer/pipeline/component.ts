@@ -28,9 +28,3 @@ export function build<Component>(builders: Builders<Component>, config: unknown,
   }
   return builder(config, place);
 }
-
-/** What is to be found in a text, compiled once: a regular expression in Oniguruma's syntax, or a text as it is. */
-export const PatternSchema = v.union([
-  v.strictObject({ Regex: v.string() }),
-  v.strictObject({ String: v.string() }),
-]);

@@ -1,8 +1,8 @@
 import * as v from "valibot";
 import { bertNormalizer } from "./bert-normalizer.js";
 import { byteLevel, leadingSpace, lowerCase, MARK, toForm, trailingSpace, type Form } from "./characters.js";
-import { build, options, PatternSchema, type Builders } from "./component.js";
-import { compile } from "./oniguruma.js";
+import { build, options, type Builders } from "./component.js";
+import { compile, PatternSchema } from "./oniguruma.js";
 import { characterLength, slice, type Piece } from "./piece.js";
 import { precompiled } from "./precompiled.js";
 import { stretches } from "./split.js";

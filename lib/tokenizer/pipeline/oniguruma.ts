@@ -1,7 +1,12 @@
 import { toRegExpDetails } from "oniguruma-to-es";
+import * as v from "valibot";
 
 /** A pattern of tokenizer.json: a regular expression in Oniguruma's syntax, or a text as it is. */
-export type Pattern = { Regex: string } | { String: string };
+export const PatternSchema = v.union([
+  v.strictObject({ Regex: v.string() }),
+  v.strictObject({ String: v.string() }),
+]);
+export type Pattern = v.InferOutput<typeof PatternSchema>;
 
 /** Throws an Error that names the place of a pattern that cannot be matched here as Oniguruma matches it. */
 export function compile(pattern: Pattern, place: string): RegExp {

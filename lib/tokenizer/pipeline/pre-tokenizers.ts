@@ -1,8 +1,8 @@
 import * as v from "valibot";
 import { byteLevel, NUMERIC, PUNCTUATION_MARK, WHITE_SPACE, WORD } from "./characters.js";
-import { build, options, PatternSchema, type Builders } from "./component.js";
+import { build, options, type Builders } from "./component.js";
 import { prepended } from "./normalizers.js";
-import { compile } from "./oniguruma.js";
+import { compile, PatternSchema } from "./oniguruma.js";
 import { slice, type Piece } from "./piece.js";
 import { BEHAVIORS, split } from "./split.js";
 
