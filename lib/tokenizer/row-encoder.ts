@@ -120,7 +120,9 @@ export class RowEncoder {
     try {
       return this.tokenizer.encode(text);
     } catch (cause) {
-      const message = `the tokenizer cannot encode a text of ${text.length} characters: ${(cause as Error).message}`;
+      const reason =
+        cause instanceof RangeError ? "it is too long for one of its rules" : (cause as Error).message;
+      const message = `the tokenizer cannot encode a text of ${text.length} characters: ${reason}`;
       throw new RewardModelScoreError("ERR_TOKENIZER", message, {}, { cause });
     }
   }

@@ -4,12 +4,12 @@ import type { Side } from "./truncation.js";
 
 /*
  * A row that no model can take is refused before it costs what it would: tokenizing takes time and memory for each
- * character, up to 300 bytes, and attention takes time for each pair of tokens. The bounds are far above what any model
+ * character, up to 250 bytes, and attention takes time for each pair of tokens. The bounds are far above what any model
  * gives a useful score for.
  */
 
-/** Of a text, whatever the model: two million tokens of English. */
-const MOST_CHARACTERS = 2 ** 23;
+/** Of a text, whatever the model: a million tokens of English. */
+const MOST_CHARACTERS = 2 ** 22;
 /** Of a text that is read for any model. */
 const ALWAYS_CHARACTERS = 2 ** 20;
 /** Of a text, for each position of the model: no tokenizer makes so few tokens of so many. */

@@ -173,7 +173,7 @@ describe("conversations", () => {
   });
 
   it.each([
-    [{ positions: 4_000_000 }, 9_000_000, /9000000 characters; 8388608 are the most/],
+    [{ positions: 4_000_000 }, 9_000_000, /9000000 characters; 4194304 are the most/],
     [{ positions: 4000 }, 3_000_000, /3000000 characters; 2048000 are the most/],
     [{ positions: 1 }, 1_100_000, /1100000 characters; 1048576 are the most/],
     [{ positions: 100 }, 20_000, /tokens; the model was made for 100, and 1600 are the most/],
@@ -188,6 +188,33 @@ describe("conversations", () => {
     });
     expect(() => encoder.encode([{ role: "user", content: "two and ".repeat(length / 8) }])).toThrow(message);
     expect(() => encoder.encode([{ role: "user", content: "two and " }])).not.toThrow();
+  });
+
+  it.each([
+    ["a character of many", [{ type: "NFKC" }], "\ufdfa".repeat(1_000_000)],
+    [
+      "one rule after another",
+      Array.from({ length: 40 }, () => ({ type: "Replace", pattern: { String: "a" }, content: "aa" })),
+      "a".repeat(1000),
+    ],
+    [
+      "a word in the place of each",
+      [{ type: "Replace", pattern: { String: "a" }, content: "b".repeat(1000) }],
+      "a".repeat(1_000_000),
+    ],
+    [
+      "something before every part",
+      [{ type: "Prepend", prepend: "b".repeat(10_000) }],
+      "<|eos|>a".repeat(10_000),
+    ],
+  ])("that become too long are refused: %s", async (_what, normalizers, question) => {
+    const folder = variant("bpe", {
+      "tokenizer.json": { ...json("bpe", "tokenizer.json"), normalizer: { type: "Sequence", normalizers } },
+    });
+    const encoder = await RowEncoder.open({ directory: folder, inputFormat: "pair", positions: 131_072 });
+    expect(() => encoder.encode({ question, answer: "" })).toThrow(
+      /normalizer makes more than 8388608 characters|too long for one of its rules/,
+    );
   });
 
   it.each(["right", "left"])("of 40 MB lose the same tokens on the %s as shorter ones", async (side) => {

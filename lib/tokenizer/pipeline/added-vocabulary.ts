@@ -1,6 +1,6 @@
 import { leadingSpace, trailingSpace, WORD } from "./characters.js";
 import type { Model } from "./models/model.js";
-import type { Normalizer } from "./normalizers.js";
+import { requireLength, type Normalizer } from "./normalizers.js";
 import { characterLength, slice, type Piece } from "./piece.js";
 import { Trie } from "./trie.js";
 
@@ -52,9 +52,13 @@ export class AddedVocabulary {
   /** The added tokens of a text as ids, and what is between them, normalized. */
   extract(text: string): (number | Piece)[] {
     const whole = { text, head: text === "" ? 0 : characterLength(text, 0) };
-    return this.#find(whole, this.#asGiven).flatMap((part) =>
-      typeof part === "number" ? part : this.#find(this.normalize(part), this.#asNormalized),
-    );
+    let length = 0;
+    return this.#find(whole, this.#asGiven).flatMap((part) => {
+      if (typeof part === "number") return part;
+      const normalized = this.normalize(part);
+      requireLength((length += normalized.text.length));
+      return this.#find(normalized, this.#asNormalized);
+    });
   }
 
   #index(): void {

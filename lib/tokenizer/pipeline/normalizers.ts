@@ -65,7 +65,19 @@ function nmt(text: string): string {
 function sequence(config: unknown, place: string): Normalizer {
   const { normalizers } = options(v.looseObject({ normalizers: v.array(v.unknown()) }), config, place);
   const all = normalizers.map((one, index) => build(BUILDERS, one, `${place}.normalizers.${index}`));
-  return (piece) => all.reduce((result, normalize) => normalize(result), piece);
+  return (piece) =>
+    all.reduce((result, normalize) => {
+      const next = normalize(result);
+      requireLength(next.text.length);
+      return next;
+    }, piece);
+}
+
+/** What a text may become: a rule can put a thousand characters in the place of one, and others in the place of each. */
+const LONGEST = 2 ** 23;
+
+export function requireLength(length: number): void {
+  if (length > LONGEST) throw new Error(`its normalizer makes more than ${LONGEST} characters of it`);
 }
 
 function prepend(config: unknown, place: string): Normalizer {

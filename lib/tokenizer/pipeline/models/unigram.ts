@@ -105,7 +105,7 @@ export class Unigram implements Model {
       return;
     }
     const bytes = this.#byteFallback ? bytesOf(text, this.#ids) : undefined;
-    if (bytes !== undefined) ids.push(...bytes);
+    if (bytes !== undefined) for (const id of bytes) ids.push(id);
     else ids.push(this.#unknown!);
   }
 }
