@@ -1,4 +1,5 @@
 import type { Dtype } from "../native/binding.js";
+import type { InputFormat } from "../rows/types.js";
 import type { PoolingRule } from "./pooling.js";
 import type { Program } from "./stage.js";
 
@@ -6,8 +7,6 @@ import type { Program } from "./stage.js";
 export interface Architecture {
   /** "LlamaForSequenceClassification" */
   name: string;
-  /** The trunk's family: "llama" */
-  family: string;
   spec: Program;
   /** What the checkpoint is stored in. */
   dtype: Dtype;
@@ -15,6 +14,10 @@ export interface Architecture {
   /** How long the rows are that it was made for, where the config says so; longer ones are computed all the same. */
   maxPositions?: number;
   pooling: PoolingRule;
+  /** What the model reads unless somebody says otherwise. */
+  inputFormat: InputFormat;
+  /** A token's state depends on nothing that stands behind it, so that rows may share what they begin with. */
+  causal: boolean;
   /** Width of the score: 1, or more for a head with several labels. */
   labels: number;
   /** Names of the labels, where the config names them. */

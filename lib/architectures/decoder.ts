@@ -1,24 +1,17 @@
 import { RewardModelScoreError } from "../errors.js";
 import type { Attribute, WeightSpec } from "../native/binding.js";
 import type { CheckpointTensors } from "./checkpoint-tensors.js";
-import { configError, unsupported } from "./config-error.js";
-import { parseRope, type ModelConfig } from "./config.js";
+import { configError, unsupported } from "./config/errors.js";
+import { parseDecoder, parseRope, type DecoderConfig } from "./config/decoder.js";
+import type { Family, Trunk } from "./family.js";
+import { SCORE, scoreHead } from "./heads.js";
 import { readRope, ropeStage, type Rope } from "./rope.js";
 import { stageSource } from "./sources.js";
 import type { Stage } from "./stage.js";
 
-/** Values of absent config keys, which differ between families. */
-export interface DecoderDefaults {
-  eps?: number;
-  headDim?: number;
-  theta?: number;
-  activation?: string;
-  padTokenId?: number;
-}
-
 /** The sizes that every decoder has, read from a config and completed by the family's defaults. */
 export interface Decoder {
-  config: ModelConfig;
+  config: DecoderConfig;
   tensors: CheckpointTensors;
   /** Of the trunk's tensors: "model." */
   prefix: string;
@@ -32,21 +25,14 @@ export interface Decoder {
   activation: string;
 }
 
-/** A trunk of decoder layers: stages from the embedding to the final norm. */
-export interface Trunk {
-  stages: Stage[];
-  /** Name of the embedding's tensor. */
-  embedding: string;
-  hidden: number;
-  ropes: Rope[];
-}
-
-/** What differs between families: one entry in families.ts. */
-export interface Family extends DecoderDefaults {
-  /** Of the architectures: "Llama" in LlamaForSequenceClassification. */
-  classNames: readonly string[];
-  /** Of config.model_type, in the order of the class names: "llama". */
-  modelTypes: readonly string[];
+/** What differs between families of decoders. */
+export interface DecoderFamily extends Pick<Family, "classNames" | "modelTypes"> {
+  /** Values of absent config keys. */
+  eps?: number;
+  headDim?: number;
+  theta?: number;
+  activation?: string;
+  padTokenId?: number;
   /** File in native/programs that holds the class DecoderLayer. */
   program: string;
   embedding?: { name: string; scaled?: boolean };
@@ -68,7 +54,19 @@ const ACTIVATIONS: Record<string, string> = {
   gelu_pytorch_tanh: "gelu_tanh",
 };
 
-export function buildTrunk(config: ModelConfig, tensors: CheckpointTensors, family: Family): Trunk {
+/** A family whose trunk is an embedding, decoder layers with RoPE, and a final norm. */
+export function decoderFamily(family: DecoderFamily): Family {
+  const { classNames, modelTypes, padTokenId = null } = family;
+  return {
+    classNames,
+    modelTypes,
+    padTokenId,
+    classifier: { module: SCORE, head: scoreHead, pooling: { rule: "hf" }, inputFormat: "chat" },
+    build: (config, tensors) => buildTrunk(parseDecoder(config), tensors, family),
+  };
+}
+
+function buildTrunk(config: DecoderConfig, tensors: CheckpointTensors, family: DecoderFamily): Trunk {
   const embedding = family.embedding?.name ?? "embed_tokens";
   const decoder = readDecoder(config, tensors, family, trunkPrefix(tensors, embedding));
   const { prefix, hidden, layers, eps } = decoder;
@@ -112,7 +110,14 @@ export function buildTrunk(config: ModelConfig, tensors: CheckpointTensors, fami
     attributes: norm,
     weights: { weight: tensors.dense(`${prefix}norm.weight`, [hidden], "float32") },
   });
-  return { stages, embedding: tableName, hidden, ropes: Object.values(ropes) };
+  return {
+    stages,
+    embedding: tableName,
+    hidden,
+    ...(config.max_position_embeddings != null && { maxPositions: config.max_position_embeddings }),
+    causal: true,
+    ropes: Object.values(ropes),
+  };
 }
 
 /** Where the trunk hangs: "model." mostly, "transformer." or "language_model.model." in wrappers, "" if saved alone. */
@@ -130,9 +135,9 @@ function trunkPrefix(tensors: CheckpointTensors, embedding: string): string {
 }
 
 function readDecoder(
-  config: ModelConfig,
+  config: DecoderConfig,
   tensors: CheckpointTensors,
-  family: Family,
+  family: DecoderFamily,
   prefix: string,
 ): Decoder {
   if (config.use_bidirectional_attention) {
@@ -167,7 +172,7 @@ function readDecoder(
 }
 
 /** One kind of RoPE for all layers: "rope_scaling" beside "rope_theta", or "rope_parameters" with both. */
-function commonRope(decoder: Decoder, family: Family): Rope {
+function commonRope(decoder: Decoder, family: DecoderFamily): Rope {
   const { config } = decoder;
   const parameters = parseRope(config.rope_scaling ?? config.rope_parameters ?? {}, "rope_parameters");
   return readRope(parameters, ropeContext(decoder, config.rope_theta ?? family.theta ?? 10_000));

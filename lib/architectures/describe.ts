@@ -1,12 +1,12 @@
 import type { Dtype, TensorInfo } from "../native/binding.js";
 import type { Architecture } from "./architecture.js";
 import { CheckpointTensors } from "./checkpoint-tensors.js";
-import { configError } from "./config-error.js";
-import { configDtype, parseConfig, type ModelConfig } from "./config.js";
-import { buildTrunk, type Family } from "./decoder.js";
+import { configDtype, parseCommon, textConfig, type CommonConfig } from "./config/common.js";
+import { configError } from "./config/errors.js";
+import type { Config } from "./config/keys.js";
 import { families } from "./families/index.js";
+import type { Family } from "./family.js";
 import { findClass } from "./find-class.js";
-import { SCORE } from "./heads.js";
 import { attributeNames, type Registration } from "./registry.js";
 import { moduleName } from "./module-names.js";
 import { ropeClass } from "./rope.js";
@@ -25,33 +25,40 @@ export interface CheckpointDescription {
  * Finds the built-in program for a checkpoint and binds it to the checkpoint's tensors. Every size of the config is
  * compared with the tensors' shapes, so nothing is allocated for a config that lies.
  *
+ * @param known the families that a trunk may be of
  * @throws ERR_UNSUPPORTED_ARCHITECTURE, ERR_MODEL_CONFIG, ERR_WEIGHTS, ERR_NOT_SUPPORTED
  */
-export function describeArchitecture(checkpoint: CheckpointDescription): Architecture {
+export function describeArchitecture(
+  checkpoint: CheckpointDescription,
+  known: readonly Family[] = families,
+): Architecture {
   const tensors = new CheckpointTensors(checkpoint.tensors, checkpoint.files ?? []);
-  const { name, registration } = findClass(checkpoint.config, tensors);
-  const config = parseConfig(checkpoint.config);
-  const family: Family = families[registration.family];
-  const trunk = buildTrunk(config, tensors, family);
+  const { name, registration } = findClass(checkpoint.config, tensors, known);
+  const { family } = registration;
+  const config = textConfig(checkpoint.config);
+  const common = parseCommon(config);
+  const trunk = family.build(config, tensors);
+  const [vocabularySize = 0] = tensors.find(trunk.embedding).shape;
   const head = registration.head(tensors, trunk.hidden, config);
   const names = head.attributes === undefined ? undefined : attributeNames(registration, head.attributes);
-  const labelNames = readLabelNames(config, head.labels);
-  const finalTokenId = readFinalToken(config, registration);
+  const labelNames = readLabelNames(common, head.labels);
+  const finalTokenId = readFinalToken(common, registration);
   const unusedTensors = tensors.unused();
   return {
     name,
-    family: registration.family,
     spec: { stages: [...trunk.stages, head.stage], reference: referenceOps() },
-    dtype: configDtype(config) ?? storedDtype(tensors, trunk.embedding),
-    vocabularySize: config.vocab_size,
-    ...(config.max_position_embeddings != null && { maxPositions: config.max_position_embeddings }),
-    pooling: { ...registration.pooling, padTokenId: padTokenId(config, family) },
+    dtype: configDtype(common) ?? storedDtype(tensors, trunk.embedding),
+    vocabularySize,
+    ...(trunk.maxPositions !== undefined && { maxPositions: trunk.maxPositions }),
+    pooling: { ...registration.pooling, padTokenId: padTokenId(common, family) },
+    inputFormat: family.classifier.inputFormat,
+    causal: trunk.causal,
     labels: head.labels,
     ...(labelNames && { labelNames }),
     ...(names && { attributeNames: names }),
     ...(finalTokenId !== undefined && { finalTokenId }),
     unusedTensors,
-    warnings: notApplied(config, unusedTensors),
+    warnings: notApplied(config, family.classifier.module, unusedTensors),
     ropeClass: (rowLength) => ropeClass(trunk.ropes, rowLength),
   };
 }
@@ -63,23 +70,26 @@ function storedDtype(tensors: CheckpointTensors, embedding: string): Dtype {
 }
 
 /** id2label, unless it holds the names that transformers makes up. */
-function readLabelNames(config: ModelConfig, labels: number): string[] | undefined {
+function readLabelNames(config: CommonConfig, labels: number): string[] | undefined {
   const names = Array.from({ length: labels }, (_, label) => config.id2label?.[label]);
   const given = names.every((name, label) => name !== undefined && name !== `LABEL_${label}`);
   return given ? (names as string[]) : undefined;
 }
 
-function readFinalToken(config: ModelConfig, { finalToken }: Registration): number | undefined {
+function readFinalToken(config: CommonConfig, { finalToken }: Registration): number | undefined {
   if (finalToken !== "reward_token_id") return finalToken;
   if (config.reward_token_id == null)
     throw configError(`"reward_token_id" is missing; rows have to end with it.`);
   return config.reward_token_id;
 }
 
-/** What a trainer left for the score and transformers, by which scores are made here, does not apply. */
-function notApplied({ mean, std }: ModelConfig, unused: readonly string[]): string[] {
+/**
+ * What a trainer left for the score and transformers, by which scores are made here, does not apply. Other trainers
+ * mean other things by these keys, which are no numbers then.
+ */
+function notApplied({ mean, std }: Config, classifier: string, unused: readonly string[]): string[] {
   const warnings: string[] = [];
-  const bias = unused.find((name) => moduleName(name) === `${SCORE}.bias`);
+  const bias = unused.find((name) => moduleName(name) === `${classifier}.bias`);
   if (bias !== undefined) {
     warnings.push(`The checkpoint's ${bias} is not added: the classifier of transformers has no bias.`);
   }
@@ -93,6 +103,6 @@ function notApplied({ mean, std }: ModelConfig, unused: readonly string[]): stri
 }
 
 /** An absent key has the family's default; null means that there is none. */
-function padTokenId(config: ModelConfig, family: Family): number | null {
-  return config.pad_token_id === undefined ? (family.padTokenId ?? null) : config.pad_token_id;
+function padTokenId(config: CommonConfig, family: Family): number | null {
+  return config.pad_token_id === undefined ? family.padTokenId : config.pad_token_id;
 }

@@ -1,9 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { RewardModelScoreError } from "../errors.js";
 import type { CheckpointTensors } from "./checkpoint-tensors.js";
-import type { Family } from "./decoder.js";
-import { families, type FamilyName } from "./families/index.js";
-import { findValueHead, hintOfPrefix, SCORE } from "./heads.js";
+import type { Family } from "./family.js";
+import { findValueHead, hintOfPrefix } from "./heads.js";
 import { classifier, customClasses, trainedHead, type Registration } from "./registry.js";
 
 // Part of the package, whose user knows no other path of it than where it is installed.
@@ -14,8 +13,8 @@ const exportIt = `Export the model with 'python ${exporter} <model> <folder>' an
 const CLASSIFIER = "ForSequenceClassification";
 
 /** Names of architectures that have a built-in program. */
-export function supportedArchitectures(): string[] {
-  const classes = Object.values(families).flatMap(({ classNames }) => classNames);
+export function supportedArchitectures(families: readonly Family[]): string[] {
+  const classes = families.flatMap(({ classNames }) => classNames);
   return [...classes.map((name) => name + CLASSIFIER), ...customClasses.keys()];
 }
 
@@ -30,6 +29,7 @@ export function supportedArchitectures(): string[] {
 export function findClass(
   json: unknown,
   tensors: CheckpointTensors,
+  families: readonly Family[],
 ): { name: string; registration: Registration } {
   const config = (typeof json === "object" ? json : null) ?? {};
   const { architectures, model_type, auto_map, value_head_prefix } = config as Record<string, unknown>;
@@ -38,18 +38,19 @@ export function findClass(
     const registration = customClasses.get(name);
     if (registration) return { name, registration };
   }
-  const found = typeof model_type === "string" ? ofModelType(model_type) : ofClassNames(listed);
+  const found =
+    typeof model_type === "string" ? ofModelType(families, model_type) : ofClassNames(families, listed);
   const isClassifier = listed.some((name) => name.endsWith(CLASSIFIER));
   const own = found && ownClass(auto_map, listed, found.className);
   if (found && own === undefined) {
     const { family, className } = found;
     const name = className + CLASSIFIER;
-    if (tensors.has(`${SCORE}.weight`)) return { name, registration: classifier(family) };
+    if (tensors.has(`${family.classifier.module}.weight`)) return { name, registration: classifier(family) };
     if (isClassifier || findValueHead(tensors, value_head_prefix) !== undefined)
       return { name: listed[0] ?? name, registration: trainedHead(family, isClassifier) };
   }
   const architecture = listed.join(", ") || "none named in config.json";
-  const supported = supportedArchitectures();
+  const supported = supportedArchitectures(families);
   const ofType = typeof model_type === "string" ? ` (model_type ${JSON.stringify(model_type)})` : "";
   const reason =
     found && own === undefined
@@ -63,24 +64,22 @@ export function findClass(
 }
 
 interface FoundFamily {
-  family: FamilyName;
+  family: Family;
   className: string;
 }
 
-const entries = Object.entries(families) as [FamilyName, Family][];
-
-function ofModelType(type: string): FoundFamily | undefined {
-  for (const [family, { modelTypes, classNames }] of entries) {
-    const at = modelTypes.indexOf(type);
-    if (at >= 0) return { family, className: classNames[at]! };
+function ofModelType(families: readonly Family[], type: string): FoundFamily | undefined {
+  for (const family of families) {
+    const at = family.modelTypes.indexOf(type);
+    if (at >= 0) return { family, className: family.classNames[at]! };
   }
   return undefined;
 }
 
 /** Configs of old have no model_type. */
-function ofClassNames(names: readonly string[]): FoundFamily | undefined {
-  for (const [family, { classNames }] of entries) {
-    const className = classNames.find((own) =>
+function ofClassNames(families: readonly Family[], names: readonly string[]): FoundFamily | undefined {
+  for (const family of families) {
+    const className = family.classNames.find((own) =>
       names.some((name) => name.startsWith(own) && /^(For[A-Z]|Model$)/.test(name.slice(own.length))),
     );
     if (className !== undefined) return { family, className };

@@ -1,8 +1,9 @@
+import * as v from "valibot";
 import { RewardModelScoreError } from "../errors.js";
 import type { Attribute, StageSpec, WeightSpec } from "../native/binding.js";
 import type { CheckpointTensors } from "./checkpoint-tensors.js";
-import { configError, unsupported } from "./config-error.js";
-import { parseNumbers, type ModelConfig } from "./config.js";
+import { configError, unsupported } from "./config/errors.js";
+import { count, parseKeys, parseNumbers, positive, type Config } from "./config/keys.js";
 import { stageSource } from "./sources.js";
 import type { Stage } from "./stage.js";
 
@@ -14,7 +15,7 @@ export interface Head {
   attributes?: number;
 }
 
-export type HeadBuilder = (tensors: CheckpointTensors, hidden: number, config: ModelConfig) => Head;
+export type HeadBuilder = (tensors: CheckpointTensors, hidden: number, config: Config) => Head;
 
 /** The head of transformers' own classifiers: one linear without a bias. */
 export const SCORE = "score";
@@ -75,11 +76,17 @@ export function valueHead(output: "logits" | "sigmoid" | "second_probability" = 
   };
 }
 
+const normalizerKeys = v.object({
+  do_normalize: v.nullish(v.boolean()),
+  normalizer_type: v.nullish(v.string()),
+});
+
 /** PKU-Alignment's scores: the raw one, or normalised as config.do_normalize says. */
 export const normalizedHead: HeadBuilder = (tensors, hidden, config) => {
   const plain = valueHead()(tensors, hidden, config);
-  const type = config.normalizer_type ?? "affine";
-  if (!config.do_normalize || type === "identity") return plain;
+  const { do_normalize, normalizer_type } = parseKeys(normalizerKeys, config);
+  const type = normalizer_type ?? "affine";
+  if (!do_normalize || type === "identity") return plain;
   if (type !== "affine" && type !== "scale") throw unsupported("normalizer_type", `normalizer "${type}".`);
   const { labels } = plain;
   const statistic = (name: "mean" | "var") => {
@@ -100,13 +107,19 @@ export const normalizedHead: HeadBuilder = (tensors, hidden, config) => {
   return { stage: headStage(plain.stage.name, "NormalizedScore", attributes, weights), labels };
 };
 
+const gatingKeys = v.object({
+  num_quantiles: v.nullish(count(4096)),
+  gating_temperature: v.nullish(positive),
+});
+
 /**
  * ArmoRM: rewards weighted by a gating network with a softmax. QRM: the same over the mean of quantiles, with a
  * BatchNorm after each ReLU.
  */
 export const armoHead: HeadBuilder = (tensors, hidden, config) => {
   const regression = tensors.find("regression_layer.weight").shape[0] ?? 0;
-  const quantiles = config.num_quantiles ?? 1;
+  const { num_quantiles, gating_temperature } = parseKeys(gatingKeys, config);
+  const quantiles = num_quantiles ?? 1;
   const objectives = regression / quantiles;
   if (!Number.isInteger(objectives)) {
     throw configError(
@@ -125,7 +138,7 @@ export const armoHead: HeadBuilder = (tensors, hidden, config) => {
   };
   return gatedHead(objectives, {
     quantiles,
-    temperature: config.gating_temperature ?? 10,
+    temperature: gating_temperature ?? 10,
     regression: fixedLinear(tensors, "regression_layer", regression, hidden),
     transform,
     gatingLayers: gating.layers,

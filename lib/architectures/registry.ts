@@ -1,10 +1,13 @@
-import type { FamilyName } from "./families/index.js";
-import { armoHead, normalizedHead, scoreHead, urmHead, valueHead, type HeadBuilder } from "./heads.js";
+import { gemma2 } from "./families/gemma.js";
+import { internlm2 } from "./families/internlm2.js";
+import { llama, mistral, qwen2 } from "./families/llama.js";
+import type { Family } from "./family.js";
+import { armoHead, normalizedHead, urmHead, valueHead, type HeadBuilder } from "./heads.js";
 import type { PoolingRule } from "./pooling.js";
 
 /** A trunk, a head, and which tokens the head reads. */
 export interface Registration {
-  family: FamilyName;
+  family: Family;
   head: HeadBuilder;
   pooling: PoolingRule;
   attributeNames?: readonly string[];
@@ -39,7 +42,7 @@ const HELPSTEER_ATTRIBUTES = ["helpfulness", "correctness", "coherence", "comple
 const LLAMA3_ASSISTANT = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n";
 const GEMMA_ASSISTANT = "<end_of_turn>\n<start_of_turn>model\n";
 
-const gated = (family: FamilyName, gate: string): Registration => ({
+const gated = (family: Family, gate: string): Registration => ({
   family,
   head: armoHead,
   pooling: { rule: "first-pad-minus-one", gate },
@@ -48,42 +51,42 @@ const gated = (family: FamilyName, gate: string): Registration => ({
 
 const custom: Record<string, Registration> = {
   INFORMForSequenceClassification: {
-    family: "llama",
+    family: llama,
     head: valueHead(),
     pooling: { rule: "first-pad-minus-one" },
   },
-  Qwen2ForRewardModel: { family: "qwen2", head: valueHead(), pooling: { rule: "first-pad-minus-one" } },
+  Qwen2ForRewardModel: { family: qwen2, head: valueHead(), pooling: { rule: "first-pad-minus-one" } },
   Qwen2ForProcessRewardModel: {
-    family: "qwen2",
+    family: qwen2,
     head: valueHead("second_probability"),
     pooling: { rule: "every-token", token: "<extra_0>" },
   },
   Qwen2ForPrmModel: {
-    family: "qwen2",
+    family: qwen2,
     head: valueHead("sigmoid"),
     pooling: { rule: "every-token", token: "\n" },
   },
   InternLM2ForRewardModel: {
-    family: "internlm2",
+    family: internlm2,
     head: valueHead(),
     pooling: { rule: "last" },
     finalToken: "reward_token_id",
   },
-  LlamaForRewardModelWithGating: gated("llama", LLAMA3_ASSISTANT),
-  LlamaForRewardModelWithGating3: gated("llama", LLAMA3_ASSISTANT),
-  LlamaForRewardModelWithGating31: gated("llama", LLAMA3_ASSISTANT),
-  Gemma2ForRewardModelWithGating: gated("gemma2", GEMMA_ASSISTANT),
+  LlamaForRewardModelWithGating: gated(llama, LLAMA3_ASSISTANT),
+  LlamaForRewardModelWithGating3: gated(llama, LLAMA3_ASSISTANT),
+  LlamaForRewardModelWithGating31: gated(llama, LLAMA3_ASSISTANT),
+  Gemma2ForRewardModelWithGating: gated(gemma2, GEMMA_ASSISTANT),
   LlamaForSequenceClassificationWithNormal_Weights: {
-    family: "llama",
+    family: llama,
     head: urmHead,
     pooling: { rule: "hf" },
     attributeNames: HELPSTEER_ATTRIBUTES,
   },
-  LlamaRewardModel: { family: "llama", head: valueHead(), pooling: { rule: "last" } },
-  EurusRewardModel: { family: "mistral", head: valueHead(), pooling: { rule: "last" } },
-  LlamaForScore: { family: "llama", head: normalizedHead, pooling: { rule: "last" } },
+  LlamaRewardModel: { family: llama, head: valueHead(), pooling: { rule: "last" } },
+  EurusRewardModel: { family: mistral, head: valueHead(), pooling: { rule: "last" } },
+  LlamaForScore: { family: llama, head: normalizedHead, pooling: { rule: "last" } },
   AtheneForSequenceClassification: {
-    family: "llama",
+    family: llama,
     head: valueHead(),
     pooling: { rule: "last-token", token: 128003 },
     finalToken: 128003,
@@ -99,13 +102,14 @@ export const customClasses: ReadonlyMap<string, Registration> = new Map(Object.e
  * What AutoModelForSequenceClassification makes of a checkpoint whose score it knows, whatever classes the config lists:
  * the classifier of config.model_type.
  */
-export function classifier(family: FamilyName): Registration {
-  return { family, head: scoreHead, pooling: { rule: "hf" } };
+export function classifier(family: Family): Registration {
+  return { family, ...family.classifier };
 }
 
 /** A head that only its trainer knows, on a trunk that was saved as a classifier or as anything else. */
-export function trainedHead(family: FamilyName, isClassifier: boolean): Registration {
-  return { family, head: valueHead(), pooling: { rule: isClassifier ? "hf" : "last" } };
+export function trainedHead(family: Family, isClassifier: boolean): Registration {
+  const pooling: PoolingRule = isClassifier ? family.classifier.pooling : { rule: "last" };
+  return { family, head: valueHead(), pooling };
 }
 
 export function attributeNames(registration: Registration, width: number): readonly string[] | undefined {

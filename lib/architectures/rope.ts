@@ -1,5 +1,5 @@
-import { configError, unsupported } from "./config-error.js";
-import type { RopeConfig } from "./config.js";
+import { configError, unsupported } from "./config/errors.js";
+import type { RopeConfig } from "./config/decoder.js";
 import { stageSource } from "./sources.js";
 import type { Stage } from "./stage.js";
 

@@ -5,8 +5,10 @@ import type { EncodedRow } from "./row.js";
 export interface PackOptions {
   /** Tokens computed per pack; a single row may be longer. */
   budget: number;
-  /** Compute the common beginning of rows once. Only sound for causal programs. */
+  /** Compute the common beginning of rows once, where the program is causal. */
   sharePrefixes: boolean;
+  /** A token's state depends on nothing that stands behind it: else a beginning has another state in each row. */
+  causal: boolean;
   /**
    * Rows of different classes are never packed into one tree: RoPE scalings that look at the length rotate the same
    * token differently in a short and in a long row.
@@ -41,8 +43,9 @@ export function planPacks(rows: readonly EncodedRow[], options: PackOptions): Pa
 }
 
 function packClass(rows: readonly EncodedRow[], members: number[], options: PackOptions): Pack[] {
-  const minimum = options.sharePrefixes ? MINIMUM_SHARED_TOKENS : Infinity;
-  const ordered = options.sharePrefixes
+  const shares = options.sharePrefixes && options.causal;
+  const minimum = shares ? MINIMUM_SHARED_TOKENS : Infinity;
+  const ordered = shares
     ? members.toSorted((a, b) => compareIds(rows[a]!.ids, rows[b]!.ids) || a - b)
     : members;
   const packs: Pack[] = [];

@@ -84,6 +84,7 @@ export async function openProgram(
       planPacks(rows, {
         budget,
         sharePrefixes: options.sharePrefixes,
+        causal: architecture.causal,
         ropeClass: architecture.ropeClass,
       }),
     maxBatchTokens: options.maxBatchTokens,

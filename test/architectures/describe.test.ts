@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { describeArchitecture } from "#lib/architectures/describe.js";
+import { families } from "#lib/architectures/families/index.js";
 import { supportedArchitectures } from "#lib/architectures/find-class.js";
 import { RewardModelScoreError } from "#lib/errors.js";
 import type { ErrorCode } from "#lib/errors.js";
@@ -108,8 +109,15 @@ describe("describeArchitecture", () => {
   ])("reads the text model's part of a multimodal checkpoint: %s", (name, prefix) => {
     const fixture = readFixture(name);
     const tensors = tensorInfos(fixture);
-    const { spec, family, unusedTensors } = describeArchitecture({ config: fixture.config, tensors });
-    expect(family).toBe("gemma3");
+    const {
+      spec,
+      name: className,
+      unusedTensors,
+    } = describeArchitecture({
+      config: fixture.config,
+      tensors,
+    });
+    expect(className).toBe("Gemma3ForSequenceClassification");
     expect(spec.stages[0]!.name).toBe(`${prefix}embed_tokens`);
     const others = tensors
       .map((tensor) => tensor.name)
@@ -155,11 +163,11 @@ describe("describeArchitecture", () => {
   });
 
   it("goes by the class's name where a config has no model_type", () => {
-    const { family, pooling } = describeWith("qwen3", {
+    const { name, pooling } = describeWith("qwen3", {
       model_type: null,
       architectures: ["Qwen3ForCausalLM"],
     });
-    expect([family, pooling.rule]).toEqual(["qwen3", "hf"]);
+    expect([name, pooling.rule]).toEqual(["Qwen3ForSequenceClassification", "hf"]);
   });
 
   it("separates rows that RoPE rotates differently", () => {
@@ -311,7 +319,7 @@ describe("describeArchitecture refuses", () => {
     expect(error.message).toMatch(/BertFor.*export_torchscript\.py.*LlamaForSequenceClassification/);
     expect(error.details).toEqual({
       architecture: "BertForSequenceClassification",
-      supported: supportedArchitectures(),
+      supported: supportedArchitectures(families),
     });
   });
 

@@ -45,7 +45,7 @@ describe("planPacks", () => {
     fc.assert(
       fc.property(family, fc.integer({ min: 1, max: 600 }), fc.boolean(), (texts, budget, sharePrefixes) => {
         const rows = texts.map((ids) => row(ids, [0, ids.length - 1], [ids.length >> 1, 0]));
-        const packs = planPacks(rows, { budget, sharePrefixes, ropeClass: noClasses });
+        const packs = planPacks(rows, { budget, sharePrefixes, causal: true, ropeClass: noClasses });
         const seen = packs.flatMap((pack) => pack.rows).toSorted((a, b) => a - b);
         expect(seen).toEqual(rows.map((_, i) => i));
         for (const pack of packs) {
@@ -69,7 +69,7 @@ describe("planPacks", () => {
       fc.property(family, fc.integer({ min: 1, max: 600 }), (texts, budget) => {
         const packs = planPacks(
           texts.map((ids) => row(ids)),
-          { budget, sharePrefixes: true, ropeClass: noClasses },
+          { budget, sharePrefixes: true, causal: true, ropeClass: noClasses },
         );
         for (const pack of packs) {
           const total = pack.rows.reduce((sum, index) => sum + texts[index]!.length, 0);
@@ -86,6 +86,7 @@ describe("planPacks", () => {
     const packs = planPacks([row([...prompt, 1, 2]), row([...prompt, 3]), row([...prompt, 1, 2])], {
       budget: 1000,
       sharePrefixes: true,
+      causal: true,
       ropeClass: noClasses,
     });
     expect(packs).toHaveLength(1);
@@ -97,6 +98,7 @@ describe("planPacks", () => {
     const short = planPacks([row([7, 7, 1]), row([7, 7, 2])], {
       budget: 99,
       sharePrefixes: true,
+      causal: true,
       ropeClass: noClasses,
     });
     expect(short[0]!.batch.ids.length).toBe(6);
@@ -104,9 +106,19 @@ describe("planPacks", () => {
     const off = planPacks([row([...prompt, 1]), row([...prompt, 2])], {
       budget: 999,
       sharePrefixes: false,
+      causal: true,
       ropeClass: noClasses,
     });
     expect([...off[0]!.batch.parents]).toEqual([-1, -1]);
+  });
+
+  it("shares nothing where a token's state depends on what stands behind it", () => {
+    const prompt = Array.from({ length: 100 }, () => 5);
+    const rows = [row([...prompt, 2]), row([...prompt, 1]), row([...prompt, 2])];
+    const [pack] = planPacks(rows, { budget: 999, sharePrefixes: true, causal: false, ropeClass: noClasses });
+    expect([...pack!.batch.parents]).toEqual([-1, -1, -1]);
+    expect([...pack!.batch.lengths]).toEqual([101, 101, 101]);
+    expect(pack!.savedTokens).toBe(0);
   });
 
   it("never shares between rows of different rope classes", () => {
@@ -114,6 +126,7 @@ describe("planPacks", () => {
     const packs = planPacks([row([...prompt, 1]), row([...prompt, 2, 3])], {
       budget: 999,
       sharePrefixes: true,
+      causal: true,
       ropeClass: (length) => (length > 101 ? 1 : 0),
     });
     expect(packs.map((pack) => pack.savedTokens)).toEqual([0, 0]);

@@ -59,7 +59,8 @@ export function row(first: number, length: number): EncodedRow {
 
 /** Packs of rows without padding, and what archives get. */
 export const plans: Record<string, (rows: readonly EncodedRow[], budget: number) => Pack[]> = {
-  packed: (rows, budget) => planPacks(rows, { budget, sharePrefixes: false, ropeClass: () => 0 }),
+  packed: (rows, budget) =>
+    planPacks(rows, { budget, sharePrefixes: false, causal: true, ropeClass: () => 0 }),
   padded: (rows, budget) =>
     planPaddedBatches(
       rows.map(({ ids }) => ids.length),
@@ -68,7 +69,7 @@ export const plans: Record<string, (rows: readonly EncodedRow[], budget: number)
     ).map((members) => {
       const [pack] = planPacks(
         members.map((member) => rows[member]!),
-        { budget: Infinity, sharePrefixes: false, ropeClass: () => 0 },
+        { budget: Infinity, sharePrefixes: false, causal: true, ropeClass: () => 0 },
       );
       return { ...pack!, rows: members };
     }),

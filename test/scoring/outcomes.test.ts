@@ -13,7 +13,7 @@ function result(pooled: number[], labels: number, scores: number[], extra: Recor
     pooled: Array.from({ length: count }, (_, i) => i),
     gates: [],
   }));
-  const [pack] = planPacks(rows, { budget: 1000, sharePrefixes: false, ropeClass: () => 0 });
+  const [pack] = planPacks(rows, { budget: 1000, sharePrefixes: false, causal: true, ropeClass: () => 0 });
   const outputs = Object.entries(extra).map(([name, values]) => [
     name,
     { values: Float32Array.from(values.flat()), width: values[0]!.length },

@@ -1,13 +1,14 @@
-import { parseRope } from "../config.js";
+import { parseRope } from "../config/decoder.js";
 import {
   attentionAttributes,
   attentionWeights,
+  decoderFamily,
   headNorms,
   layerNorms,
   mlpWeights,
   ropeContext,
 } from "../decoder.js";
-import type { Decoder, Family, LayerSpec } from "../decoder.js";
+import type { Decoder, LayerSpec } from "../decoder.js";
 import { readRope, type Rope } from "../rope.js";
 import { llamaLayer } from "./llama.js";
 import { isSliding, windowOr } from "./windows.js";
@@ -21,7 +22,7 @@ const common = {
   padTokenId: 0,
 };
 
-export const gemma: Family = {
+export const gemma = decoderFamily({
   classNames: ["Gemma"],
   modelTypes: ["gemma"],
   program: "llama",
@@ -30,7 +31,7 @@ export const gemma: Family = {
     const bias = decoder.config.attention_bias ?? false;
     return llamaLayer(decoder, index, { qkvBias: bias, oBias: bias });
   },
-};
+});
 
 /** Four norms a layer, the attention's scale from the config, windows on some layers. */
 function gemma2Layer(
@@ -63,7 +64,7 @@ function gemma2Layer(
   };
 }
 
-export const gemma2: Family = {
+export const gemma2 = decoderFamily({
   classNames: ["Gemma2"],
   modelTypes: ["gemma2"],
   program: "gemma2",
@@ -78,9 +79,9 @@ export const gemma2: Family = {
       rope: "",
     });
   },
-};
+});
 
-export const gemma3: Family = {
+export const gemma3 = decoderFamily({
   classNames: ["Gemma3Text", "Gemma3"],
   modelTypes: ["gemma3_text", "gemma3"],
   program: "gemma2",
@@ -96,7 +97,7 @@ export const gemma3: Family = {
       rope: sliding ? "_local" : "",
     });
   },
-};
+});
 
 /** Sliding layers have a RoPE of their own: nested "rope_parameters", or "rope_local_base_freq" beside the usual keys. */
 function gemma3Ropes(decoder: Decoder): Record<string, Rope> {

@@ -1,4 +1,4 @@
-import type { Family } from "../decoder.js";
+import type { Family } from "../family.js";
 import { gemma, gemma2, gemma3 } from "./gemma.js";
 import { internlm2 } from "./internlm2.js";
 import { llama, mistral, qwen2, qwen3 } from "./llama.js";
@@ -6,7 +6,7 @@ import { mixtral } from "./mixtral.js";
 import { olmo2 } from "./olmo2.js";
 import { phi3 } from "./phi3.js";
 
-export const families = {
+export const families: readonly Family[] = [
   llama,
   mistral,
   qwen2,
@@ -18,5 +18,4 @@ export const families = {
   mixtral,
   internlm2,
   olmo2,
-} satisfies Record<string, Family>;
-export type FamilyName = keyof typeof families;
+];

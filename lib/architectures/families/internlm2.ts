@@ -1,7 +1,7 @@
 import type { WeightSpec } from "../../native/binding.js";
-import { attentionAttributes, headNorms, type Family } from "../decoder.js";
+import { attentionAttributes, headNorms, decoderFamily } from "../decoder.js";
 
-export const internlm2: Family = {
+export const internlm2 = decoderFamily({
   classNames: ["InternLM2"],
   modelTypes: ["internlm2"],
   program: "llama",
@@ -52,4 +52,4 @@ export const internlm2: Family = {
       },
     };
   },
-};
+});

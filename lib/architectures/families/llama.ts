@@ -1,5 +1,12 @@
-import { attentionAttributes, attentionWeights, headNorms, layerNorms, mlpWeights } from "../decoder.js";
-import type { Decoder, Family, LayerSpec } from "../decoder.js";
+import {
+  attentionAttributes,
+  attentionWeights,
+  decoderFamily,
+  headNorms,
+  layerNorms,
+  mlpWeights,
+} from "../decoder.js";
+import type { Decoder, LayerSpec } from "../decoder.js";
 import { qwenWindow, windowOr } from "./windows.js";
 
 /** Llama and what differs from it only by biases, norms of q and k, and windows. */
@@ -21,7 +28,7 @@ export function llamaLayer(
   };
 }
 
-export const llama: Family = {
+export const llama = decoderFamily({
   classNames: ["Llama"],
   modelTypes: ["llama"],
   program: "llama",
@@ -30,24 +37,24 @@ export const llama: Family = {
     const bias = attention_bias ?? false;
     return llamaLayer(decoder, index, { qkvBias: bias, oBias: bias, mlpBias: mlp_bias ?? false });
   },
-};
+});
 
-export const mistral: Family = {
+export const mistral = decoderFamily({
   classNames: ["Mistral"],
   modelTypes: ["mistral"],
   program: "llama",
   layer: (decoder, index) => llamaLayer(decoder, index, { window: windowOr(decoder, 4096) }),
-};
+});
 
-export const qwen2: Family = {
+export const qwen2 = decoderFamily({
   classNames: ["Qwen2"],
   modelTypes: ["qwen2"],
   program: "llama",
   layer: (decoder, index) =>
     llamaLayer(decoder, index, { qkvBias: true, window: qwenWindow(decoder, index) }),
-};
+});
 
-export const qwen3: Family = {
+export const qwen3 = decoderFamily({
   classNames: ["Qwen3"],
   modelTypes: ["qwen3"],
   program: "llama",
@@ -57,4 +64,4 @@ export const qwen3: Family = {
     const window = qwenWindow(decoder, index);
     return llamaLayer(decoder, index, { qkvBias: bias, oBias: bias, qkNorm: true, window });
   },
-};
+});

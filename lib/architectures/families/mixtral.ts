@@ -1,9 +1,9 @@
 import type { WeightSpec } from "../../native/binding.js";
-import { configError } from "../config-error.js";
-import { attentionAttributes, attentionWeights, layerNorms, type Family } from "../decoder.js";
+import { configError } from "../config/errors.js";
+import { attentionAttributes, attentionWeights, layerNorms, decoderFamily } from "../decoder.js";
 import { windowOr } from "./windows.js";
 
-export const mixtral: Family = {
+export const mixtral = decoderFamily({
   classNames: ["Mixtral"],
   modelTypes: ["mixtral"],
   program: "mixtral",
@@ -63,4 +63,4 @@ export const mixtral: Family = {
       },
     };
   },
-};
+});

@@ -1,6 +1,6 @@
-import { attentionAttributes, attentionWeights, layerNorms, mlpWeights, type Family } from "../decoder.js";
+import { attentionAttributes, attentionWeights, layerNorms, mlpWeights, decoderFamily } from "../decoder.js";
 
-export const olmo2: Family = {
+export const olmo2 = decoderFamily({
   classNames: ["Olmo2"],
   modelTypes: ["olmo2"],
   program: "olmo2",
@@ -23,4 +23,4 @@ export const olmo2: Family = {
       },
     };
   },
-};
+});

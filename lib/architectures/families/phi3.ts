@@ -1,7 +1,7 @@
-import { attentionAttributes, headNorms, layerNorms, type Family } from "../decoder.js";
+import { attentionAttributes, headNorms, layerNorms, decoderFamily } from "../decoder.js";
 import { windowOr } from "./windows.js";
 
-export const phi3: Family = {
+export const phi3 = decoderFamily({
   classNames: ["Phi3"],
   modelTypes: ["phi3"],
   program: "llama",
@@ -24,4 +24,4 @@ export const phi3: Family = {
       },
     };
   },
-};
+});

@@ -1,4 +1,4 @@
-import { configError, unsupported } from "../config-error.js";
+import { configError, unsupported } from "../config/errors.js";
 import type { Decoder } from "../decoder.js";
 
 /** The config's window; absent: the class's default; null: none. */

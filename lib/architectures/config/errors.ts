@@ -1,4 +1,4 @@
-import { RewardModelScoreError } from "../errors.js";
+import { RewardModelScoreError } from "../../errors.js";
 
 /** A config that is malformed, hostile, or contradicts its weights. */
 export function configError(message: string): RewardModelScoreError<"ERR_MODEL_CONFIG"> {

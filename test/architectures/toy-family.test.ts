@@ -1,0 +1,193 @@
+import { beforeAll, expect, it } from "vitest";
+import * as v from "valibot";
+import { count, parseKeys } from "#lib/architectures/config/keys.js";
+import { describeArchitecture } from "#lib/architectures/describe.js";
+import { families } from "#lib/architectures/families/index.js";
+import type { Family } from "#lib/architectures/family.js";
+import type { Stage } from "#lib/architectures/stage.js";
+import { planPacks } from "#lib/batching/packed.js";
+import { placeStages } from "#lib/device-map/place.js";
+import type { NativeBinding } from "#lib/native/binding.js";
+import { openBinding } from "../native/archives.js";
+import type { ArchitectureFixture } from "../parity/fixtures.js";
+import { writeCheckpoint } from "../parity/tiny-checkpoint.js";
+import { tinyWeights } from "../parity/tiny-weights.js";
+
+// A trunk that has nothing of a decoder: learned positions, and layers in which every token reads the mean of its row.
+
+const EMBEDDINGS = `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
+    positions = torch.embedding(self.positions, batch["positions"].long())
+    return (torch.embedding(self.words, batch["ids"]) + positions).to(x.dtype)
+`;
+const LAYER = `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
+    lengths = batch["segments"][:, 1].long()
+    rows = torch.arange(lengths.size(0)).repeat_interleave(lengths)
+    sums = torch.zeros([lengths.size(0), x.size(1)]).index_add_(0, rows, x.float())
+    means = (sums / lengths.unsqueeze(1)).to(x.dtype)
+    x = linear_add(means.index_select(0, rows), self.dense, x)
+    if self.last:
+        x = x.index_select(0, batch["keep"])
+    return x
+`;
+const HEAD = `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
+    return linear(x.float(), self.weight)
+`;
+
+const toyKeys = v.object({
+  vocab: count(2 ** 16),
+  width: count(1024),
+  positions: count(4096),
+  depth: count(64),
+});
+
+const toy: Family = {
+  classNames: ["Toy"],
+  modelTypes: ["toy"],
+  padTokenId: 0,
+  classifier: {
+    module: "classifier",
+    head(tensors, hidden) {
+      const weight = {
+        ...tensors.linear([{ module: "classifier", rows: 1 }], hidden, true),
+        dtype: "float32",
+      };
+      const stage = { name: "classifier", block: false, source: HEAD, attributes: {}, weights: { weight } };
+      return { stage: stage as Stage, labels: 1 };
+    },
+    pooling: { rule: "last" },
+    inputFormat: "pair",
+  },
+  build(config, tensors) {
+    const { vocab, width, positions, depth } = parseKeys(toyKeys, config);
+    const layers = Array.from({ length: depth }, (_, i): Stage => {
+      const name = `encoder.layer.${i}`;
+      const dense = tensors.linear([{ module: `${name}.dense`, rows: width }], width, true);
+      return {
+        name,
+        block: true,
+        source: LAYER,
+        attributes: { last: { bool: i === depth - 1 } },
+        weights: { dense },
+      };
+    });
+    const embedding = "embeddings.words.weight";
+    const weights = {
+      words: tensors.table(embedding, [vocab, width]),
+      positions: tensors.table("embeddings.positions.weight", [positions, width]),
+    };
+    const embeddings = { name: "embeddings", block: false, source: EMBEDDINGS, attributes: {}, weights };
+    return {
+      stages: [embeddings, ...layers],
+      embedding,
+      hidden: width,
+      maxPositions: positions,
+      causal: false,
+      ropes: [],
+    };
+  },
+};
+
+const width = 8;
+const fixture: ArchitectureFixture = {
+  name: "toy",
+  rows: [],
+  float32: { scores: [] },
+  bfloat16: { scores: [] },
+  config: { model_type: "toy", vocab: 32, width, positions: 128, depth: 2 },
+  tensors: {
+    "embeddings.words.weight": [[32, width], 0, 5],
+    "embeddings.positions.weight": [[128, width], 0, 5],
+    "encoder.layer.0.dense.weight": [[width, width], 0, 6],
+    "encoder.layer.0.dense.bias": [[width], 0, 6],
+    "encoder.layer.1.dense.weight": [[width, width], 0, 6],
+    "encoder.layer.1.dense.bias": [[width], 0, 6],
+    "classifier.weight": [[1, width], 0, 5],
+    "classifier.bias": [[1], 0, 5],
+  },
+};
+
+function tensor(name: string): number[][] {
+  const [shape, offset, exponent] = fixture.tensors[name]!;
+  const [columns, rows] = [shape.at(-1)!, shape.length > 1 ? shape[0]! : 1];
+  const numbers = [...tinyWeights(name, rows * columns, offset, exponent)];
+  return Array.from({ length: rows }, (_, row) => numbers.slice(row * columns, (row + 1) * columns));
+}
+
+const add = (a: number[], b: number[]) => a.map((value, i) => value + b[i]!);
+
+function linear(module: string, input: number[]): number[] {
+  const products = tensor(`${module}.weight`).map((row) =>
+    row.reduce((sum, weight, i) => sum + weight * input[i]!, 0),
+  );
+  return add(products, tensor(`${module}.bias`)[0]!);
+}
+
+/** What the toy's sources say, in double precision. */
+function scoreOf(ids: number[]): number {
+  const [words, positions] = [tensor("embeddings.words.weight"), tensor("embeddings.positions.weight")];
+  const states = ids.map((id, at) => add(words[id]!, positions[at]!));
+  const mixed = [0, 1].reduce((current, layer) => {
+    const mean = current.reduce(add).map((sum) => sum / ids.length);
+    const added = linear(`encoder.layer.${layer}.dense`, mean);
+    return current.map((state) => add(state, added));
+  }, states);
+  return linear("classifier", mixed.at(-1)!)[0]!;
+}
+
+let binding: NativeBinding;
+beforeAll(async () => {
+  binding = await openBinding();
+});
+
+it("a family of another kind needs nothing of decoders, from config.json to scores", async () => {
+  const { files } = writeCheckpoint(fixture);
+  const checkpoint = await binding.openCheckpoint(files);
+  const { config, tensors } = { config: fixture.config, tensors: checkpoint.tensors };
+  const architecture = describeArchitecture({ config, tensors, files }, [...families, toy]);
+  expect(architecture).toMatchObject({
+    name: "ToyForSequenceClassification",
+    vocabularySize: 32,
+    maxPositions: 128,
+    inputFormat: "pair",
+    unusedTensors: [],
+  });
+
+  const map = { "": 0, "encoder.layer.1.dense.bias": 1 };
+  expect(() => placeStages(architecture.spec.stages, map, (device) => `cuda:${device}`)).toThrow(
+    expect.objectContaining({
+      code: "ERR_NOT_SUPPORTED",
+      message: expect.stringContaining("encoder.layer.1") as string,
+    }),
+  );
+
+  const model = await binding.loadProgram(architecture.spec, {
+    checkpoint,
+    dtype: "float32",
+    threads: 1,
+    deviceMap: { "": "cpu" },
+    executionDevice: "cpu",
+  });
+  checkpoint.close();
+  try {
+    const beginning = Array.from({ length: 80 }, (_, i) => (i * 7) % 32);
+    const rows = [[...beginning, 1], [...beginning, 2, 3], [4]];
+    const encoded = rows.map((ids) => ({ ids: Int32Array.from(ids), pooled: [ids.length - 1], gates: [] }));
+    const { causal, ropeClass } = architecture;
+    const packs = planPacks(encoded, { budget: 4096, sharePrefixes: true, causal, ropeClass });
+    expect(packs).toHaveLength(1);
+    const { scores } = await model.forward(packs[0]!.batch);
+    for (const [i, row] of packs[0]!.rows.entries()) expect(scores[i]).toBeCloseTo(scoreOf(rows[row]!), 4);
+  } finally {
+    await model.dispose();
+  }
+});
+
+it("is not known to others", () => {
+  const tensors = Object.entries(fixture.tensors).map(([name, [shape]]) => ({
+    name,
+    shape,
+    dtype: "F32",
+    file: 0,
+  }));
+  expect(() => describeArchitecture({ config: fixture.config, tensors })).toThrow(/no built-in program/);
+});
