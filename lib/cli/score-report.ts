@@ -1,4 +1,5 @@
 import { formatDuration } from "../io/format.js";
+import { printable } from "../printable.js";
 import type { LoadProgress } from "../model/open-model.js";
 import type { ScoringProgress } from "../scoring/scorer.js";
 import { reportLoading } from "./load-report.js";
@@ -46,7 +47,8 @@ export class ScoreReport {
   /** A row is finished; they come in the order of the input, and many at a time. */
   row({ line }: InputRow, error: string | undefined): void {
     this.#rows++;
-    if (error !== undefined && ++this.failed <= ERRORS_SHOWN) this.#progress.tell(`line ${line}: ${error}`);
+    if (error !== undefined && ++this.failed <= ERRORS_SHOWN)
+      this.#progress.tell(printable(`line ${line}: ${error}`));
     this.#update();
   }
 

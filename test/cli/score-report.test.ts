@@ -64,7 +64,9 @@ it("estimates by all rows that are done, whatever row is first to come out", () 
 it("tells no speed of rows that have no score, and of no rows that there are none", () => {
   const report = run(2, 2, 0, 0);
   vi.advanceTimersByTime(2_000);
-  for (const line of [1, 2]) report.row(row(line, line / 2), "ERR_INVALID_ROWS: has no columns");
+  for (const line of [1, 2]) report.row(row(line, line / 2), "ERR_INVALID_ROWS: \u001b[2J has no columns");
+  expect(told).toContain("line 1: ERR_INVALID_ROWS: \\u001b[2J has no columns\n");
+  expect(told).toContain("0 rows/s");
   told = "";
   report.finish();
   expect(told).toBe("Scored 0 rows in 2.0 s\nWithout a score, with an error instead: 2 rows\n");

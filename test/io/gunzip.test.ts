@@ -140,6 +140,9 @@ describe("gunzip", () => {
       "\x1f\x8b\x07\0\0\0\0\0\0\0\0\0",
     ])
       expect(await read(Buffer.from(bytes, "latin1"))).toBeUndefined();
+    const reserved = gzipSync("text");
+    reserved[3] = 0x20;
+    expect(await read(reserved)).toBeUndefined();
   });
 
   it("hands on what goes wrong in its source", async () => {
