@@ -10,6 +10,8 @@ process.stdout.on("error", (error) => {
   reportError(writeError(error, "standard output"));
   process.exit(exitCodeOf(error));
 });
+// Nobody can be told that nothing can be told; the work goes on.
+process.stderr.on("error", () => {});
 // A limit to the size of files is an error of the write that meets it, not the end of the process.
 if (process.platform !== "win32") process.on("SIGXFSZ", () => {});
 

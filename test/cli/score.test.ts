@@ -297,6 +297,14 @@ describe("score", () => {
     }
   });
 
+  it.skipIf(!existsSync("/dev/full"))("does its work where nothing can be told", () => {
+    const rows = file("rows.jsonl", jsonl([FIRST]));
+    const command = `"${process.execPath}" "${MAIN}" score "${rows}" --model ${MODEL} 2> /dev/full`;
+    expect(
+      parse(execFileSync("bash", ["-c", command], { stdio: ["ignore", "pipe", "pipe"], encoding: "utf8" })),
+    ).toHaveLength(1);
+  });
+
   it.skipIf(process.platform === "win32").each(["scored.jsonl", "scored.jsonl.gz"])(
     "counts the rows that are whole when no more fits: %s",
     (name) => {
