@@ -38,17 +38,16 @@ Napi::Promise load_model(Napi::Env env, LoadRequest request) {
     instance.progress_listeners[listener] = Napi::Persistent(request.on_progress.As<Napi::Function>());
   }
   EngineThread& thread = EngineThread::of(request.device);
-  auto work = [request, mailbox, listener, &thread]() -> MakeValue {
+  auto work = [threads = request.threads, load = std::move(request.load), mailbox, listener,
+               &thread]() -> MakeValue {
     // Whatever happens, the listener goes when the load is over.
     std::shared_ptr<void> over(nullptr, [mailbox, listener](void*) {
       mailbox->send([listener](Napi::Env env) { Instance::of(env).progress_listeners.erase(listener); });
     });
-    use_threads(request.threads);
-    auto model =
-        std::make_shared<LoadedModel>(thread, request.threads, request.load(report_to(mailbox, listener)));
+    use_threads(threads);
+    auto model = std::make_shared<LoadedModel>(thread, threads, load(report_to(mailbox, listener)));
     return [model](Napi::Env env) { return Model::make(env, model); };
   };
-  request.on_progress = Napi::Value();
   return send_request(env, {thread, nullptr, false, std::move(work)});
 }
 

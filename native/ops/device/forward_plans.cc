@@ -7,9 +7,9 @@ thread_local ForwardPlans* present = nullptr;
 
 }  // namespace
 
-ForwardPlans::ForwardPlans() { present = this; }
+ForwardPlans::ForwardPlans() : before_(present) { present = this; }
 
-ForwardPlans::~ForwardPlans() { present = nullptr; }
+ForwardPlans::~ForwardPlans() { present = before_; }
 
 std::shared_ptr<const void> ForwardPlans::get(Key key,
                                               const std::function<std::shared_ptr<const void>()>& make) {

@@ -41,6 +41,7 @@ class ForwardPlans {
 
   static std::shared_ptr<const void> get(Key key, const std::function<std::shared_ptr<const void>()>& make);
 
+  ForwardPlans* const before_;
   std::vector<Entry> entries_;
 };
 

@@ -18,8 +18,8 @@ PaddedPlan plan_for(const std::vector<Segment>& segments, int64_t tokens, const 
 }
 
 /** What queries at these positions do not see of keys at those: [tiles, 1, queries, keys]. */
-at::Tensor hidden_keys(const at::Tensor& first_queries, const at::Tensor& first_keys,
-                       const PaddedBatch& sizes, int64_t window) {
+at::Tensor hidden_keys(const at::Tensor& first_queries, const at::Tensor& first_keys, const TileBatch& sizes,
+                       int64_t window) {
   const auto positions = [&](const at::Tensor& first, int64_t count) {
     return first.unsqueeze(1) + at::arange(count, first.options());
   };
@@ -40,7 +40,7 @@ PaddedAttention::PaddedAttention(const std::vector<Segment>& segments, const at:
   const at::Tensor first_keys = upload(plan.first_keys, qkv.device());
   places_ = upload(plan.places, qkv.device());
   int64_t query = 0, key = 0, tile = 0;
-  for (const PaddedBatch& sizes : plan.batches) {
+  for (const TileBatch& sizes : plan.batches) {
     batches_.push_back({.sizes = sizes,
                         .queries = queries.narrow(0, query, sizes.tiles * sizes.queries),
                         .keys = keys.narrow(0, key, sizes.tiles * sizes.keys),

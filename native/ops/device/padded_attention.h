@@ -18,9 +18,9 @@ class PaddedAttention {
   at::Tensor run(const at::Tensor& qkv, const AttentionShape& shape) const;
 
  private:
-  /** A PaddedBatch with its part of the plan's arrays on the device. */
+  /** A TileBatch with its part of the plan's arrays on the device. */
   struct Batch {
-    PaddedBatch sizes;
+    TileBatch sizes;
     at::Tensor queries, keys, first_queries, first_keys;
   };
 

@@ -47,7 +47,7 @@ std::vector<Tile> divide(const std::vector<Segment>& segments, int64_t window, c
   return tiles;
 }
 
-void add(PaddedPlan& plan, const std::vector<Segment>& segments, const PaddedBatch& batch, const Tile& tile) {
+void add(PaddedPlan& plan, const std::vector<Segment>& segments, const TileBatch& batch, const Tile& tile) {
   const Segment& segment = segments[tile.segment];
   const int32_t first = segment.start + tile.first, last = first + tile.queries - 1;
   for (int32_t i = 0; i < batch.queries; ++i) {
@@ -73,7 +73,7 @@ PaddedPlan plan_padded(const std::vector<Segment>& segments, int64_t tokens, int
   plan.places.resize(tokens);
   const std::vector<Tile> tiles = divide(segments, window, cost);
   for (size_t begin = 0; begin < tiles.size();) {
-    PaddedBatch batch{0, 0, tiles[begin].keys};
+    TileBatch batch{0, 0, tiles[begin].keys};
     size_t end = begin;
     for (; end < tiles.size() && tiles[end].size_class() == tiles[begin].size_class(); ++end) {
       const int64_t queries = std::max<int64_t>(batch.queries, tiles[end].queries);

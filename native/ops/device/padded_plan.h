@@ -9,13 +9,13 @@
 namespace reward_model_score {
 
 /** Tiles, padded to the same number of queries and of keys with copies of a tile's last token. */
-struct PaddedBatch {
+struct TileBatch {
   int64_t tiles, queries, keys;
 };
 
 /** The arrays hold one batch after the other. */
 struct PaddedPlan {
-  std::vector<PaddedBatch> batches;
+  std::vector<TileBatch> batches;
   /** Tokens of the pack: [tiles, queries] and [tiles, keys] a batch. */
   std::vector<int32_t> queries, keys;
   /** Positions of a tile's first query and key: [tiles] a batch. */
