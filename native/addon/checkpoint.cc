@@ -76,7 +76,7 @@ Napi::Value CheckpointObject::tensors(const Napi::CallbackInfo& info) {
   return array;
 }
 
-// The files are unmapped when no load that is running needs them any more.
+// The files are closed when no load that is running needs them any more.
 void CheckpointObject::close(const Napi::CallbackInfo& /*info*/) { checkpoint_ = nullptr; }
 
 void register_open_checkpoint(Napi::Env env, Napi::Object exports) {

@@ -10,7 +10,7 @@
 namespace reward_model_score {
 namespace {
 
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+std::string headline(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 // libtorch's CPU allocator reports a failed allocation as a plain c10::Error.
 bool is_host_allocation_failure(const std::string& text) {
@@ -49,10 +49,15 @@ Failure backend(const std::string& message, const std::string& detail) {
 
 Failure describe(const std::string& text, const std::string& detail, const std::string& device) {
   const std::string cause = cause_in_interpreter_error(text);
-  if (is_host_allocation_failure(cause)) return out_of_memory("cpu", first_line(cause));
-  if (is_device_allocation_failure(cause)) return out_of_memory(device, first_line(cause));
-  return backend(first_line(cause), detail);
+  if (is_host_allocation_failure(cause)) return out_of_memory("cpu", headline(cause));
+  if (is_device_allocation_failure(cause)) return out_of_memory(device, headline(cause));
+  return backend(headline(cause), detail);
 }
+
+// Not a std::exception.
+struct ErrorOfOp {
+  Error error;
+};
 
 }  // namespace
 
@@ -61,8 +66,10 @@ Failure describe_current_exception(const std::string& device) noexcept {
     throw;
   } catch (const Error& error) {
     return {error.code(), error.what(), error.details()};
+  } catch (const ErrorOfOp& op) {
+    return {op.error.code(), op.error.what(), op.error.details()};
   } catch (const c10::OutOfMemoryError& error) {
-    return out_of_memory(device, first_line(error.what_without_backtrace()));
+    return out_of_memory(device, headline(error.what_without_backtrace()));
   } catch (const c10::Error& error) {
     return describe(error.what_without_backtrace(), error.what(), device);
   } catch (const std::bad_alloc&) {
@@ -71,6 +78,14 @@ Failure describe_current_exception(const std::string& device) noexcept {
     return describe(error.what(), error.what(), device);
   } catch (...) {
     return backend("an exception of an unknown type", "");
+  }
+}
+
+void past_interpreter(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    throw ErrorOfOp{error};
   }
 }
 

@@ -19,6 +19,10 @@ struct Failure {
 // ran out.
 Failure describe_current_exception(const std::string& device) noexcept;
 
+// For ops that throw an Error: the TorchScript interpreter, which makes a text of every std::exception, does
+// not catch what this makes of it, and describe_current_exception knows it.
+void past_interpreter(const std::function<void()>& work);
+
 // Runs `work`; whatever it throws comes back as a value.
 std::optional<Failure> fence(const std::string& device, const std::function<void()>& work) noexcept;
 

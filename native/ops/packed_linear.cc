@@ -38,20 +38,20 @@ at::Tensor linear_add_onednn(const at::Tensor& x, const at::Tensor& residual, co
   return op.call(x, residual, weight, bias, "add");
 }
 
-/**
- * What the product computes in. Without bf16 instructions oneDNN emulates them: several times slower than
- * float32, and the bits of a row depend on the rows beside it.
- */
-at::ScalarType compute_dtype(at::ScalarType dtype) {
+}  // namespace
+
+at::ScalarType PackedLinear::packed_dtype(at::ScalarType dtype) {
 #ifdef __x86_64__
   if (dtype == at::kBFloat16 && cpu::level() < cpu::Level::kAvx512Bf16) return at::kFloat;
 #endif
   return dtype;
 }
 
-}  // namespace
+PackedLinear::PackedLinear(const at::Tensor& weight, OptionalTensor bias)
+    : PackedLinear(weight, std::move(bias), weight.scalar_type()) {}
 
-PackedLinear::PackedLinear(const at::Tensor& weight, OptionalTensor bias) : dtype_(weight.scalar_type()) {
+PackedLinear::PackedLinear(const at::Tensor& weight, OptionalTensor bias, at::ScalarType dtype)
+    : dtype_(dtype) {
   TORCH_CHECK(weight.dim() == 2 && (dtype_ == at::kFloat || dtype_ == at::kBFloat16),
               "A packed linear needs a float32 or bfloat16 weight [out, in], got ", dtype_, " ",
               weight.sizes());
@@ -59,9 +59,9 @@ PackedLinear::PackedLinear(const at::Tensor& weight, OptionalTensor bias) : dtyp
   in_ = weight.size(1);
   TORCH_CHECK(!bias || (bias->dim() == 1 && bias->size(0) == out_), "A packed linear with ", out_,
               " outputs got a bias ", bias->sizes());
-  const at::ScalarType compute = compute_dtype(dtype_);
+  const at::ScalarType compute = packed_dtype(dtype_);
   const at::Tensor plain = weight.to(compute).contiguous();
-  // The caller's weight may lie in a mapped file that goes away, so without oneDNN it has to be copied too.
+  // The caller's memory is used again, so without oneDNN it has to be copied too.
   weight_ = at::globalContext().hasMKLDNN() ? reorder(plain)
             : plain.is_alias_of(weight)     ? plain.clone()
                                             : plain;
@@ -74,7 +74,7 @@ at::Tensor PackedLinear::forward(const at::Tensor& input, const OptionalTensor& 
   TORCH_CHECK(input.dim() == 2 && input.size(1) == in_ && input.scalar_type() == dtype_,
               "linear: the input is ", input.scalar_type(), " ", input.sizes(), ", the weight ", dtype_, " [",
               out_, ", ", in_, "]");
-  const at::ScalarType compute = compute_dtype(dtype_);
+  const at::ScalarType compute = packed_dtype(dtype_);
   const at::Tensor x = input.to(compute).contiguous();
   const OptionalTensor add = residual ? OptionalTensor(residual->to(compute).contiguous()) : std::nullopt;
   // A single row takes another path in oneDNN, with other bits.

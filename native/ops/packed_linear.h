@@ -14,6 +14,14 @@ class PackedLinear : public torch::CustomClassHolder {
  public:
   /** weight [out, in] and bias [out], both float32 or both bfloat16. The weight may be freed afterwards. */
   PackedLinear(const at::Tensor& weight, std::optional<at::Tensor> bias);
+  /** The same for inputs and outputs of `dtype`, which the weight need not have if it has `packed_dtype`. */
+  PackedLinear(const at::Tensor& weight, std::optional<at::Tensor> bias, at::ScalarType dtype);
+
+  /**
+   * What the weights of linears of `dtype` are kept and multiplied in. Without bf16 instructions oneDNN
+   * emulates them: several times slower than float32, and the bits of a row depend on the rows beside it.
+   */
+  static at::ScalarType packed_dtype(at::ScalarType dtype);
 
   /** x [M, in] -> [M, out] = x Wᵀ + b, plus `residual` [M, out] if there is one. Rounded once. */
   at::Tensor forward(const at::Tensor& x, const std::optional<at::Tensor>& residual) const;

@@ -7,6 +7,11 @@
 # which only moves the result away from float32.
 
 
+# The rows of a table [rows, columns] that have these ids [N]: [N, columns].
+def lookup(table: Tensor, ids: Tensor) -> Tensor:
+    return torch.embedding(table, ids)
+
+
 # y = x Wᵀ + b for weight = (W [out, in], b [out] or None): [N, in] -> [N, out].
 def linear(x: Tensor, weight: Tuple[Tensor, Optional[Tensor]]) -> Tensor:
     return torch.linear(x, weight[0], weight[1])

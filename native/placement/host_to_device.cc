@@ -32,34 +32,37 @@ HostToDevice::~HostToDevice() {
 }
 
 at::Tensor HostToDevice::copy(const at::Tensor& host) {
-  const auto on_device = host.options().device(device_);
-  if (!stream_) return at::empty(host.sizes(), on_device).copy_(host);
-  const c10::StreamGuard guard(*stream_);
-  at::Tensor result = at::empty(host.sizes(), on_device);
-  const int64_t rows = host.dim() == 0 || host.numel() == 0
-                           ? 0
-                           : kBufferBytes / static_cast<int64_t>(host.nbytes() / host.size(0));
-  if (rows == 0) return result.copy_(host);
-  copy_in_parts(host, result, rows);
+  if (!stream_ || host.dim() == 0) return at::empty_like(host, host.options().device(device_)).copy_(host);
+  return copy(host.sizes(), host.scalar_type(), [&](int64_t begin, const at::Tensor& rows) {
+    rows.copy_(host.narrow(0, begin, rows.size(0)));
+  });
+}
+
+at::Tensor HostToDevice::copy(at::IntArrayRef shape, at::ScalarType dtype, const Fill& fill) {
+  const c10::OptionalStreamGuard guard(stream_);
+  at::Tensor result = at::empty(shape, at::TensorOptions(device_).dtype(dtype));
+  if (result.numel() == 0) return result;
+  const int64_t rows = std::max<int64_t>(1, kBufferBytes / static_cast<int64_t>(result[0].nbytes()));
+  for (int64_t begin = 0; begin < shape[0]; begin += rows) {
+    const at::Tensor part = result.narrow(0, begin, std::min(rows, shape[0] - begin));
+    Buffer& buffer = buffers_[next_];
+    next_ = (next_ + 1) % buffers_.size();
+    if (stream_) buffer.read.synchronize();
+    const at::Tensor staged = stage(buffer, part.sizes(), dtype);
+    fill(begin, staged);
+    part.copy_(staged, /*non_blocking=*/stream_.has_value());
+    if (stream_) buffer.read.record(*stream_);
+  }
   return result;
 }
 
-void HostToDevice::copy_in_parts(const at::Tensor& host, const at::Tensor& result, int64_t rows) {
-  for (int64_t begin = 0; begin < host.size(0); begin += rows) {
-    const at::Tensor part = host.narrow(0, begin, std::min(rows, host.size(0) - begin));
-    Buffer& buffer = buffers_[next_];
-    next_ = (next_ + 1) % buffers_.size();
-    buffer.read.synchronize();
-    if (!buffer.memory.defined()) {
-      buffer.memory = at::empty({kBufferBytes}, at::TensorOptions(at::kByte).pinned_memory(true));
-    }
-    const at::Tensor staged = buffer.memory.narrow(0, 0, static_cast<int64_t>(part.nbytes()))
-                                  .view(part.scalar_type())
-                                  .view(part.sizes());
-    staged.copy_(part);
-    result.narrow(0, begin, part.size(0)).copy_(staged, /*non_blocking=*/true);
-    buffer.read.record(*stream_);
+at::Tensor HostToDevice::stage(Buffer& buffer, at::IntArrayRef shape, at::ScalarType dtype) const {
+  const auto bytes = c10::multiply_integers(shape) * static_cast<int64_t>(c10::elementSize(dtype));
+  if (!buffer.memory.defined() || buffer.memory.numel() < bytes) {
+    const auto options = at::TensorOptions(at::kByte).pinned_memory(stream_.has_value());
+    buffer.memory = at::empty({std::max(bytes, kBufferBytes)}, options);
   }
+  return buffer.memory.narrow(0, 0, bytes).view(dtype).view(shape);
 }
 
 void HostToDevice::wait() {

@@ -5,6 +5,7 @@
 #include <c10/core/Stream.h>
 
 #include <array>
+#include <functional>
 #include <optional>
 
 namespace reward_model_score {
@@ -20,8 +21,12 @@ class HostToDevice {
   HostToDevice(const HostToDevice&) = delete;
   HostToDevice& operator=(const HostToDevice&) = delete;
 
-  // The memory of `host` is free to change as soon as this returns; the result must not be used before
-  // wait().
+  // Puts the rows of a tensor from `begin` on where they are copied from.
+  using Fill = std::function<void(int64_t begin, const at::Tensor& rows)>;
+
+  // A tensor on the device, which is filled a number of rows at a time. It must not be used before wait().
+  at::Tensor copy(at::IntArrayRef shape, at::ScalarType dtype, const Fill& fill);
+  // The same from one on the host, whose memory is free to change as soon as this returns.
   at::Tensor copy(const at::Tensor& host);
   // Until all copies are done.
   void wait();
@@ -33,7 +38,7 @@ class HostToDevice {
     c10::Event read;  // the device has read what was in it
   };
 
-  void copy_in_parts(const at::Tensor& host, const at::Tensor& result, int64_t rows);
+  at::Tensor stage(Buffer& buffer, at::IntArrayRef shape, at::ScalarType dtype) const;
 
   const c10::Device device_;
   std::optional<c10::Stream> stream_;

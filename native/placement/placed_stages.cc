@@ -1,19 +1,16 @@
 #include "placement/placed_stages.h"
 
 #include <map>
-#include <unordered_map>
+#include <utility>
 
 #include "engine/failure.h"
+#include "placement/table_in_file.h"
 #include "program/stage_attributes.h"
 
 namespace reward_model_score {
 namespace {
 
-// The fused ops are for the CPU; float16 has none there and runs on the reference.
-OpSet ops_for(c10::Device device, at::ScalarType dtype) {
-  if (!device.is_cpu()) return OpSet::kDevice;
-  return dtype == at::kHalf ? OpSet::kReference : OpSet::kFused;
-}
+OpSet ops_for(c10::Device device) { return device.is_cpu() ? OpSet::kFused : OpSet::kDevice; }
 
 // An op set's library, and the stages compiled against it.
 struct Ops {
@@ -29,7 +26,7 @@ class Placer {
          const DeviceMap& map, const Progress& progress)
       : spec_(spec),
         checkpoint_(checkpoint),
-        reader_(std::make_shared<WeightReader>(*checkpoint, dtype)),
+        reader_(*checkpoint, dtype),
         dtype_(dtype),
         map_(map),
         progress_(progress) {}
@@ -39,19 +36,19 @@ class Placer {
     for (const StageSpec& stage : spec_.stages) {
       const bool on_disk = map_.place(stage).weights == Place::Weights::kOnDisk;
       for_each_weight(stage, [&](const WeightSpec& weight) {
-        const int64_t bytes = reader_->check(weight);
-        if (!on_disk) placed.bytes += bytes;
+        const int64_t bytes = reader_.check(weight);
+        if (!on_disk) total_ += bytes;
       });
     }
-    total_ = placed.bytes;
     for (const StageSpec& stage : spec_.stages) placed.stages.push_back(place(stage, map_.place(stage)));
+    placed.bytes = bytes_;
     progress_(1);
     return placed;
   }
 
  private:
   PlacedStage place(const StageSpec& stage, const Place& place) {
-    Ops& ops = ops_of(ops_for(place.device, dtype_));
+    Ops& ops = ops_of(ops_for(place.device));
     auto constants = constants_of(stage.module);
     auto weights = declare_weights(stage, *ops.library);
     auto attributes = constants;
@@ -67,51 +64,46 @@ class Placer {
   void bind(PlacedStage& placed, const StageSpec& stage, const Place& place,
             const std::shared_ptr<const OpLibrary>& library) {
     switch (place.weights) {
-      case Place::Weights::kOnDevice: {
-        WeightLoader loader(checkpoint_, dtype_, library, place.device);
-        placed.resident = placed.bind(loader.load(stage, loaded()));
+      case Place::Weights::kOnDevice:
+        placed.resident = placed.bind(load(stage, place.device, library));
         return;
-      }
-      case Place::Weights::kOnHost: {
-        WeightLoader loader(checkpoint_, dtype_, library, c10::Device(c10::kCPU));
-        placed.fetch = fetch([stream = stream_of(place.device, library),
-                              host = loader.load(stage, loaded())] { return stream->copy(host); });
+      case Place::Weights::kOnHost:
+        placed.fetch = fetch([stream = loader_of(place.device, library),
+                              host = load(stage, c10::kCPU, library)] { return stream->copy(host); });
         return;
-      }
       case Place::Weights::kOnDisk:
-        if (place.device.is_cpu() && map_tables(placed, stage, *library)) return;
-        placed.fetch = fetch([stream = stream_of(place.device, library), stage] {
+        if (place.device.is_cpu() && leave_tables(placed, stage, *library)) return;
+        placed.fetch = fetch([stream = loader_of(place.device, library), stage] {
           return stream->load(stage, [](int64_t) {});
         });
     }
   }
 
-  // Tables that stay in the file: a lookup reads the rows it needs and nothing else.
-  bool map_tables(PlacedStage& placed, const StageSpec& stage, const OpLibrary& library) {
-    bool mapped = true;
-    std::vector<WeightSpec> tables;
-    for_each_weight(stage, [&](const WeightSpec& weight) {
-      mapped = mapped && weight.kind == WeightSpec::Kind::kTable && reader_->map(weight);
-      tables.push_back(weight);
+  StageWeights load(const StageSpec& stage, c10::Device device,
+                    const std::shared_ptr<const OpLibrary>& library) {
+    auto weights = loader_of(device, library)->load(stage, [this](int64_t bytes) {
+      loaded_ += bytes;
+      progress_(total_ == 0 ? 1.0 : static_cast<double>(loaded_) / static_cast<double>(total_));
     });
-    if (!mapped) return false;
-    const auto map = [&](const WeightSpec& weight) { return c10::IValue(*reader_->map(weight)); };
-    placed.resident = placed.bind(load_weights(stage, library, map));
-    placed.release = [tables, reader = reader_, checkpoint = checkpoint_] {
-      for (const auto& table : tables) reader->release(table);
-    };
+    for (const auto& weight : weights) bytes_ += bytes_of(weight);
+    return weights;
+  }
+
+  // A stage of nothing but tables needs none of them in memory.
+  bool leave_tables(PlacedStage& placed, const StageSpec& stage, const OpLibrary& library) {
+    bool can_stay = true;
+    for_each_weight(stage, [&](const WeightSpec& weight) {
+      can_stay = can_stay && weight.kind == WeightSpec::Kind::kTable && reader_.find_rows(weight);
+    });
+    if (!can_stay) return false;
+    placed.resident = placed.bind(load_weights(stage, library, [&](const WeightSpec& weight) {
+      return c10::IValue(table_in_file(checkpoint_, *reader_.find_rows(weight)));
+    }));
     return true;
   }
 
   static std::shared_ptr<const WeightStream::Fetch> fetch(WeightStream::Fetch fetch) {
     return std::make_shared<const WeightStream::Fetch>(std::move(fetch));
-  }
-
-  WeightLoader::Loaded loaded() {
-    return [this](int64_t bytes) {
-      loaded_ += bytes;
-      progress_(total_ == 0 ? 1.0 : static_cast<double>(loaded_) / static_cast<double>(total_));
-    };
   }
 
   Ops& ops_of(OpSet set) {
@@ -120,24 +112,25 @@ class Placer {
     return *ops;
   }
 
-  // What fetches for a device share: they run one after the other, and its buffers are large.
-  std::shared_ptr<WeightLoader> stream_of(c10::Device device,
+  // What loads and fetches for a device share: they run one after the other, and its buffers are large.
+  std::shared_ptr<WeightLoader> loader_of(c10::Device device,
                                           const std::shared_ptr<const OpLibrary>& library) {
-    auto& stream = streams_[device];
-    if (stream == nullptr) stream = std::make_shared<WeightLoader>(checkpoint_, dtype_, library, device);
-    return stream;
+    auto& loader = loaders_[{library->ops(), device.str()}];
+    if (loader == nullptr) loader = std::make_shared<WeightLoader>(checkpoint_, dtype_, library, device);
+    return loader;
   }
 
   const ProgramSpec& spec_;
   const std::shared_ptr<const Checkpoint>& checkpoint_;
-  const std::shared_ptr<const WeightReader> reader_;
+  const WeightReader reader_;
   const at::ScalarType dtype_;
   const DeviceMap& map_;
   const Progress& progress_;
   int64_t total_ = 0;
   int64_t loaded_ = 0;
+  int64_t bytes_ = 0;
   std::map<OpSet, std::unique_ptr<Ops>> ops_;
-  std::unordered_map<c10::Device, std::shared_ptr<WeightLoader>> streams_;
+  std::map<std::pair<OpSet, std::string>, std::shared_ptr<WeightLoader>> loaders_;
 };
 
 }  // namespace

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,8 +24,6 @@ struct PlacedStage {
   std::optional<torch::jit::Module> resident = std::nullopt;
   // For one that does not: brings them in.
   std::shared_ptr<const WeightStream::Fetch> fetch = nullptr;
-  // Lets go of what a run has left in memory; may be empty.
-  std::function<void()> release = nullptr;
 
   torch::jit::Module bind(StageWeights values) const;
 };

@@ -37,25 +37,29 @@ StageWeights WeightLoader::load(const StageSpec& stage, const Loaded& loaded) {
 
 c10::IValue WeightLoader::load(const WeightSpec& spec) {
   const bool linear = spec.kind == WeightSpec::Kind::kLinear;
-  const bool packed = linear && library_->ops() == OpSet::kFused;
-  const auto as_value = [&](const at::Tensor& tensor, const std::optional<at::Tensor>& bias) {
-    return linear ? library_->weight(tensor, bias) : c10::IValue(tensor);
-  };
-  if (!packed && !transfer_) {
-    const auto weight = reader_.read(spec);
-    return as_value(weight.tensor, weight.bias);
-  }
-  // Packing and moving both copy, so the file's own memory will do.
-  c10::IValue value;
-  reader_.lend(spec, [&](const Weight& weight) {
-    if (packed) {
-      value = library_->weight(weight.tensor, weight.bias);
-    } else {
-      value = as_value(transfer_->copy(weight.tensor),
-                       weight.bias ? std::optional(transfer_->copy(*weight.bias)) : std::nullopt);
-    }
+  if (linear && library_->ops() == OpSet::kFused) return pack(spec);
+  const Weight weight = transfer_ ? move(spec) : reader_.read(spec);
+  if (linear) return library_->weight(weight.tensor, weight.bias, reader_.dtype_of(spec));
+  return spec.kind == WeightSpec::Kind::kTable ? library_->table(weight.tensor) : weight.tensor;
+}
+
+c10::IValue WeightLoader::pack(const WeightSpec& spec) {
+  const auto dtype = reader_.dtype_of(spec);
+  c10::IValue packed;
+  reader_.lend(spec, library_->weight_dtype(dtype),
+               [&](const Weight& weight) { packed = library_->weight(weight.tensor, weight.bias, dtype); });
+  return packed;
+}
+
+Weight WeightLoader::move(const WeightSpec& spec) {
+  const auto dtype = reader_.dtype_of(spec);
+  Weight moved;
+  moved.tensor = transfer_->copy(spec.shape, dtype, [&](int64_t begin, const at::Tensor& rows) {
+    check_interrupt();
+    reader_.read_rows(spec, begin, rows);
   });
-  return value;
+  if (const auto bias = reader_.read_bias(spec, dtype)) moved.bias = transfer_->copy(*bias);
+  return moved;
 }
 
 StageWeights WeightLoader::copy(const StageWeights& host) {

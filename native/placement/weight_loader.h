@@ -31,6 +31,8 @@ class WeightLoader {
  private:
   StageWeights transfer(const std::function<StageWeights()>& begin);
   c10::IValue load(const WeightSpec& spec);
+  c10::IValue pack(const WeightSpec& spec);
+  Weight move(const WeightSpec& spec);
   c10::IValue copy(const c10::IValue& host);
 
   const std::shared_ptr<const Checkpoint> checkpoint_;

@@ -4,13 +4,13 @@
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/serialization/import.h>
 
-#include <array>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <new>
 
 #include "error.h"
+#include "weights/model_file.h"
+#include "weights/zip_adapter.h"
 
 namespace reward_model_score {
 namespace {
@@ -34,17 +34,19 @@ Error not_torchscript(const std::string& path, const std::string& what) {
           {{"path", path}}};
 }
 
-// A ZIP file starts with a local header, whatever happened to its end.
-bool looks_like_zip(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::array<char, 4> start{};
-  file.read(start.data(), start.size());
-  return start == std::array<char, 4>{'P', 'K', 3, 4};
+ModelFile open_file(const std::string& path) {
+  std::error_code status;
+  if (std::filesystem::is_directory(path, status)) throw not_torchscript(path, "it is a directory");
+  return ModelFile(path);
 }
 
-std::unique_ptr<PyTorchStreamReader> open_zip(const std::string& path) {
+// A ZIP file starts with a local header, whatever happened to its end.
+bool looks_like_zip(const ModelFile& file) { return file.size() >= 4 && file.read(0, 4) == "PK\x03\x04"; }
+
+std::unique_ptr<PyTorchStreamReader> open_zip(const ModelFile& file) {
+  const std::string& path = file.path();
   try {
-    return std::make_unique<PyTorchStreamReader>(path);
+    return std::make_unique<PyTorchStreamReader>(std::make_shared<ZipAdapter>(file));
   } catch (const c10::Error& error) {
     const std::string reason = first_line(error.what_without_backtrace());
     // torch's archives keep everything in one folder; another ZIP file is whole but something else.
@@ -57,18 +59,11 @@ std::unique_ptr<PyTorchStreamReader> open_zip(const std::string& path) {
 // Larger than the headers of any model's weights.
 constexpr size_t kLargestExtraFile = size_t{256} << 20;
 
-std::unique_ptr<PyTorchStreamReader> open_archive(const std::string& path) {
-  std::error_code status;
-  if (!std::filesystem::exists(path, status)) {
-    throw Error("ERR_NOT_FOUND", "There is no file " + path + ".", {{"path", path}});
-  }
-  if (std::filesystem::is_directory(path, status)) throw not_torchscript(path, "it is a directory");
-  if (!std::ifstream(path, std::ios::binary)) {
-    throw Error("ERR_IO", path + " cannot be read. Check its permissions.", {{"path", path}});
-  }
-  if (std::filesystem::file_size(path, status) == 0) throw corrupt(path, "it is empty");
-  if (!looks_like_zip(path)) throw not_torchscript(path, "it is not even a ZIP file");
-  auto zip = open_zip(path);
+std::unique_ptr<PyTorchStreamReader> open_archive(const ModelFile& file) {
+  const std::string& path = file.path();
+  if (file.size() == 0) throw corrupt(path, "it is empty");
+  if (!looks_like_zip(file)) throw not_torchscript(path, "it is not even a ZIP file");
+  auto zip = open_zip(file);
   // torch.save writes a ZIP of the same kind, with weights and without code.
   if (!zip->hasRecord("constants.pkl")) throw not_torchscript(path, "it holds weights but no program");
   return zip;
@@ -95,12 +90,15 @@ auto name_damage(const std::string& path, const Read& read) {
 }  // namespace
 
 torch::jit::Module read_archive(const std::string& path) {
-  open_archive(path);
-  return name_damage(path, [&] { return torch::jit::load(path, c10::Device("cpu")); });
+  const ModelFile file = open_file(path);
+  open_archive(file);
+  return name_damage(
+      path, [&] { return torch::jit::load(std::make_shared<ZipAdapter>(file), c10::Device("cpu")); });
 }
 
 std::optional<std::string> read_extra_file(const std::string& path, const std::string& name) {
-  const auto zip = open_archive(path);
+  const ModelFile file = open_file(path);
+  const auto zip = open_archive(file);
   return name_damage(path, [&]() -> std::optional<std::string> {
     const std::string record = "extra/" + name;
     if (!zip->hasRecord(record)) return std::nullopt;

@@ -78,7 +78,6 @@ class BuiltinProgram : public Program {
       wait_for(stage.device);
     }
     tensors.adopt(stage.device);
-    if (stage.release) stage.release();
   }
 
   static BatchScores scores_of(const at::Tensor& x, const BatchTensors& tensors, int64_t rows) {

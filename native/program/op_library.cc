@@ -1,6 +1,7 @@
 #include "program/op_library.h"
 
 #include "error.h"
+#include "ops/lookup_table.h"
 #include "ops/packed_linear.h"
 
 namespace reward_model_score {
@@ -68,8 +69,23 @@ c10::TypePtr fused_weight_type() {
 
 }  // namespace
 
-c10::IValue OpLibrary::weight(const at::Tensor& weight, const std::optional<at::Tensor>& bias) const {
-  if (ops_ == OpSet::kFused) return c10::make_intrusive<PackedLinear>(weight, bias);
+c10::TypePtr OpLibrary::table_type() const {
+  if (ops_ != OpSet::kFused) return c10::TensorType::get();
+  return torch::getCustomClass("__torch__.torch.classes.reward_model_score.LookupTable");
+}
+
+at::ScalarType OpLibrary::weight_dtype(at::ScalarType dtype) const {
+  return ops_ == OpSet::kFused ? PackedLinear::packed_dtype(dtype) : dtype;
+}
+
+c10::IValue OpLibrary::table(const at::Tensor& table) const {
+  if (ops_ == OpSet::kFused) return table_in_memory(table);
+  return table;
+}
+
+c10::IValue OpLibrary::weight(const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                              at::ScalarType dtype) const {
+  if (ops_ == OpSet::kFused) return c10::make_intrusive<PackedLinear>(weight, bias, dtype);
   return c10::ivalue::Tuple::create(c10::IValue(weight), bias ? c10::IValue(*bias) : c10::IValue());
 }
 

@@ -30,9 +30,15 @@ class OpLibrary {
 
   OpSet ops() const { return ops_; }
   c10::TypePtr weight_type() const { return weight_type_; }
-  // A linear's weight [out, in] and bias [out] as its ops take it. Packing copies; the reference keeps the
-  // tensors.
-  c10::IValue weight(const at::Tensor& weight, const std::optional<at::Tensor>& bias) const;
+  c10::TypePtr table_type() const;
+  // What a linear's weight in a model of `dtype` is wanted in.
+  at::ScalarType weight_dtype(at::ScalarType dtype) const;
+  // A linear's weight [out, in] and bias [out], both in that, as its ops take it. Packing copies; the
+  // reference keeps the tensors.
+  c10::IValue weight(const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                     at::ScalarType dtype) const;
+  // A table [rows, columns] as `lookup` takes it.
+  c10::IValue table(const at::Tensor& table) const;
   const torch::jit::ResolverPtr& resolver() const { return resolver_; }
   // Where types and functions of the program live; shared so that equal stages share one type.
   const std::shared_ptr<torch::jit::CompilationUnit>& unit() const { return unit_; }

@@ -93,13 +93,14 @@ void check_weights(const ProgramSpec& spec, const WeightReader& reader) {
   }
 }
 
-std::vector<StageAttribute> attributes_of(const StageSpec& stage, const WeightReader& reader,
+std::vector<StageAttribute> attributes_of(const StageSpec& stage, WeightReader& reader,
                                           const OpLibrary& library) {
   auto attributes = constants_of(stage.module);
   auto weights = declare_weights(stage, library);
   auto values = load_weights(stage, library, [&](const WeightSpec& spec) -> c10::IValue {
     const auto weight = reader.read(spec);
-    if (spec.kind == WeightSpec::Kind::kLinear) return library.weight(weight.tensor, weight.bias);
+    if (spec.kind == WeightSpec::Kind::kLinear)
+      return library.weight(weight.tensor, weight.bias, weight.tensor.scalar_type());
     return weight.tensor;
   });
   for (size_t i = 0; i < weights.size(); ++i) {
@@ -115,6 +116,13 @@ class PartialFile {
  public:
   explicit PartialFile(const std::string& path) : target_(path), partial_(path) {
     partial_ += ".partial";
+    // Opening a named pipe would wait for somebody who reads from it.
+    std::error_code unknown;
+    const auto present = std::filesystem::status(partial_, unknown);
+    if (std::filesystem::exists(present) && !std::filesystem::is_regular_file(present)) {
+      throw Error("ERR_IO", "Cannot write " + partial_.string() + ": it is there and is not a regular file.",
+                  {{"path", path}});
+    }
     errno = 0;
     stream_.open(partial_, std::ios::binary);
     note_failure();
@@ -178,7 +186,7 @@ void save(const torch::jit::Module& module, const std::string& output,
 void export_program(const ProgramSpec& spec, const ModuleSource& pooling, const Checkpoint& checkpoint,
                     at::ScalarType dtype, const std::string& output, const Progress& progress) {
   const OpLibrary library(OpSet::kReference, spec.reference);
-  const WeightReader reader(checkpoint, dtype);
+  WeightReader reader(checkpoint, dtype);
   check_weights(spec, reader);
   ModuleTree tree(library);
   StageCompiler compiler(library);

@@ -1,6 +1,8 @@
 #include "program/stage_attributes.h"
 
 #include "error.h"
+#include "ops/lookup_table.h"
+#include "ops/packed_linear.h"
 
 namespace reward_model_score {
 namespace {
@@ -10,7 +12,15 @@ c10::IValue to_ivalue(const AttributeValue& value) {
 }
 
 c10::TypePtr type_of(const WeightSpec& weight, const OpLibrary& library) {
-  return weight.kind == WeightSpec::Kind::kLinear ? library.weight_type() : c10::TensorType::get();
+  switch (weight.kind) {
+    case WeightSpec::Kind::kLinear:
+      return library.weight_type();
+    case WeightSpec::Kind::kTable:
+      return library.table_type();
+    case WeightSpec::Kind::kDense:
+      break;
+  }
+  return c10::TensorType::get();
 }
 
 c10::TypePtr type_of(const StageSpec& stage, const std::string& name, const WeightEntry& entry,
@@ -66,6 +76,22 @@ std::vector<c10::IValue> load_weights(const StageSpec& stage, const OpLibrary& l
     }
   }
   return values;
+}
+
+int64_t bytes_of(const c10::IValue& value) {
+  int64_t bytes = 0;
+  if (value.isTensor()) {
+    bytes = static_cast<int64_t>(value.toTensor().nbytes());
+  } else if (value.isTuple()) {
+    for (const auto& element : value.toTupleRef().elements()) bytes += bytes_of(element);
+  } else if (value.isList()) {
+    for (const c10::IValue& item : value.toListRef()) bytes += bytes_of(item);
+  } else if (value.isCustomClass()) {
+    const auto holder = value.toObjectRef().getSlot(0).toCapsule();
+    if (const auto* linear = dynamic_cast<const PackedLinear*>(holder.get())) bytes = linear->bytes();
+    if (const auto* table = dynamic_cast<const LookupTable*>(holder.get())) bytes = table->bytes();
+  }
+  return bytes;
 }
 
 void for_each_weight(const StageSpec& stage, const std::function<void(const WeightSpec&)>& visit) {

@@ -22,6 +22,9 @@ std::vector<StageAttribute> declare_weights(const StageSpec& stage, const OpLibr
 std::vector<c10::IValue> load_weights(const StageSpec& stage, const OpLibrary& library,
                                       const LoadWeight& load);
 
+// Bytes of memory that the value of a weight holds.
+int64_t bytes_of(const c10::IValue& value);
+
 void for_each_weight(const StageSpec& stage, const std::function<void(const WeightSpec&)>& visit);
 
 }  // namespace reward_model_score

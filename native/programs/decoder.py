@@ -5,7 +5,7 @@
 # that of its file. Gemma scales by sqrt(hidden).
 class Embedding:
     def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
-        x = torch.embedding(self.weight, batch["ids"]).to(x.dtype)
+        x = lookup(self.weight, batch["ids"]).to(x.dtype)
         if self.scale != 1.0:
             x = x * self.scale
         return x

@@ -84,7 +84,7 @@ c10::IValue to_weight(const Napi::Object& value, const OpLibrary& library) {
   const auto weight = to_tensor(value.Get("linear").As<Napi::Object>());
   std::optional<at::Tensor> bias;
   if (value.Has("bias")) bias = to_tensor(value.Get("bias").As<Napi::Object>());
-  return library.weight(weight, bias);
+  return library.weight(weight, bias, weight.scalar_type());
 }
 
 c10::IValue to_dict(const Napi::Object& entries) {

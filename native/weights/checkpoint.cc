@@ -5,12 +5,12 @@
 namespace reward_model_score {
 namespace {
 
-bool starts_with(const MappedFile& file, std::string_view magic) {
-  return file.size() >= magic.size() && std::string_view(file.data(), magic.size()) == magic;
+bool starts_with(const ModelFile& file, std::string_view magic) {
+  return file.size() >= magic.size() && file.read(0, magic.size()) == magic;
 }
 
 // By the name first: the length in front of a safetensors header can look like another format's magic number.
-std::vector<StoredTensor> read_file(const MappedFile& file) {
+std::vector<StoredTensor> read_file(const ModelFile& file) {
   if (file.path().ends_with(".safetensors")) return read_safetensors(file);
   if (starts_with(file, "PK\x03\x04")) return read_torch_zip(file);
   // The first pickle of the old format is this number.

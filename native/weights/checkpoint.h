@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "weights/mapped_file.h"
+#include "weights/model_file.h"
 #include "weights/stored_tensor.h"
 
 namespace reward_model_score {
@@ -15,17 +15,17 @@ namespace reward_model_score {
 // archive of an exported program.
 class Checkpoint {
  public:
-  // Maps the files and checks their headers; no tensor is read. Throws ERR_MODEL_CORRUPT, ERR_NOT_FOUND,
+  // Opens the files and checks their headers; no tensor is read. Throws ERR_MODEL_CORRUPT, ERR_NOT_FOUND,
   // ERR_IO, or ERR_NOT_SUPPORTED for torch.save's format before 1.6.
   explicit Checkpoint(const std::vector<std::string>& paths);
 
   const std::vector<StoredTensor>& tensors() const { return tensors_; }
   // nullptr if there is none.
   const StoredTensor* find(const std::string& name) const;
-  const MappedFile& file(const StoredTensor& tensor) const { return files_[tensor.file]; }
+  const ModelFile& file(const StoredTensor& tensor) const { return files_[tensor.file]; }
 
  private:
-  std::deque<MappedFile> files_;
+  std::deque<ModelFile> files_;
   std::vector<StoredTensor> tensors_;
   std::unordered_map<std::string_view, size_t> by_name_;
 };

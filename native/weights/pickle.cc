@@ -15,7 +15,6 @@ namespace {
 // Shared, because a pickle can refer to one text any number of times.
 using Text = std::shared_ptr<const std::string>;
 
-constexpr size_t kMostDimensions = 32;
 // Modules of models nest a dozen deep. More would be an attempt to exhaust the stack, or memory with names.
 constexpr size_t kMostNested = 64;
 constexpr size_t kLongestName = 1024;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -7,6 +8,9 @@
 #include <vector>
 
 namespace reward_model_score {
+
+// Of a tensor: far above any real one, and low enough for libtorch to index.
+constexpr size_t kMostDimensions = 32;
 
 // A tensor as the pickle of torch.save describes it: a strided view of a storage that lies in a record of its
 // own.

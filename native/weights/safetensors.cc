@@ -1,6 +1,6 @@
 // The safetensors format: 8 bytes of header length N (little endian), N bytes of JSON, then the tensors'
 // bytes. https://github.com/huggingface/safetensors#format
-#include <ATen/ops/from_blob.h>
+#include <ATen/ops/empty.h>
 #include <c10/util/safe_numerics.h>
 #include <simdjson.h>
 
@@ -10,6 +10,7 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "weights/pickle.h"
 #include "weights/stored_tensor.h"
 
 namespace reward_model_score {
@@ -19,8 +20,6 @@ namespace json = simdjson::dom;
 
 // The format's own limit.
 constexpr uint64_t kLongestHeader = 100'000'000;
-// Far above any real tensor, and low enough for libtorch to index.
-constexpr size_t kMostDimensions = 32;
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little endian");
 
@@ -49,12 +48,12 @@ uint64_t bits_of(std::string_view dtype) {
 
 class Header {
  public:
-  explicit Header(const MappedFile& file) : file_(file) {}
+  explicit Header(const ModelFile& file) : file_(file) {}
 
   std::vector<StoredTensor> read() {
     if (file_.size() < 8) refuse("it has " + std::to_string(file_.size()) + " bytes, too few for a header");
     uint64_t length;
-    std::memcpy(&length, file_.data(), 8);
+    file_.read(0, &length, 8);
     if (length > kLongestHeader) refuse("its header claims " + std::to_string(length) + " bytes");
     if (length > file_.size() - 8)
       refuse("it ends inside its header of " + std::to_string(length) + " bytes");
@@ -62,7 +61,7 @@ class Header {
 
     json::parser parser;
     json::object object;
-    const simdjson::padded_string text(file_.data() + 8, length);
+    const simdjson::padded_string text(file_.read(8, length));
     if (text.length() == 0 || text.data()[0] != '{') refuse("its header does not start with {");
     const auto error = parser.parse(text).get_object().get(object);
     if (error) refuse(std::string("its header is not a JSON object: ") + simdjson::error_message(error));
@@ -115,8 +114,8 @@ class Header {
     }
     check_size(entry);
     if (const auto type = scalar_type(entry.tensor.dtype)) {
-      auto* bytes = const_cast<char*>(file_.data()) + start_ + entry.begin;
-      entry.tensor.data = at::from_blob(bytes, entry.tensor.shape, *type);
+      entry.tensor.layout = at::empty(entry.tensor.shape, at::TensorOptions(at::kMeta).dtype(*type));
+      entry.tensor.begin = start_ + entry.begin;
     }
     entries_.push_back(std::move(entry));
   }
@@ -187,7 +186,7 @@ class Header {
     }
   }
 
-  const MappedFile& file_;
+  const ModelFile& file_;
   uint64_t start_ = 0;
   std::vector<Entry> entries_;
   std::unordered_set<std::string> names_;
@@ -195,6 +194,6 @@ class Header {
 
 }  // namespace
 
-std::vector<StoredTensor> read_safetensors(const MappedFile& file) { return Header(file).read(); }
+std::vector<StoredTensor> read_safetensors(const ModelFile& file) { return Header(file).read(); }
 
 }  // namespace reward_model_score

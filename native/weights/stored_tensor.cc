@@ -18,6 +18,15 @@ std::optional<at::ScalarType> scalar_type(const std::string& dtype) {
   return std::nullopt;
 }
 
+uint64_t extent_of(const at::Tensor& layout) {
+  if (layout.numel() == 0) return 0;
+  uint64_t last = 0;
+  for (int64_t i = 0; i < layout.dim(); ++i) {
+    last += static_cast<uint64_t>(layout.size(i) - 1) * static_cast<uint64_t>(layout.stride(i));
+  }
+  return last + 1;
+}
+
 void refuse_file(const std::string& path, const std::string& what, const std::string& tensor) {
   Error::Details details{{"path", path}};
   if (!tensor.empty()) details.emplace_back("tensor", tensor);

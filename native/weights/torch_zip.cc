@@ -1,34 +1,18 @@
 // torch.save's zip format: "data.pkl" describes the tensors, "data/<key>" holds each storage, uncompressed. A
 // TorchScript archive is one too, with a module in the place of the state dict.
-#include <ATen/ops/from_blob.h>
+#include <ATen/ops/empty_strided.h>
 #include <c10/util/safe_numerics.h>
 #include <caffe2/serialize/inline_container.h>
 
-#include <cstring>
 #include <stdexcept>
 
 #include "error.h"
 #include "weights/pickle.h"
 #include "weights/stored_tensor.h"
+#include "weights/zip_adapter.h"
 
 namespace reward_model_score {
 namespace {
-
-class MappedReader : public caffe2::serialize::ReadAdapterInterface {
- public:
-  explicit MappedReader(const MappedFile& file) : file_(file) {}
-  size_t size() const override { return file_.size(); }
-  size_t read(uint64_t position, void* buffer, size_t count, const char* /*what*/) const override {
-    // An empty record is read into no buffer at all.
-    if (count == 0 || position > file_.size()) return 0;
-    const auto available = std::min<size_t>(count, file_.size() - position);
-    std::memcpy(buffer, file_.data() + position, available);
-    return available;
-  }
-
- private:
-  const MappedFile& file_;
-};
 
 std::string dtype_of(const std::string& storage_class) {
   static constexpr const char* kClasses[][2] = {
@@ -44,7 +28,7 @@ std::string dtype_of(const std::string& storage_class) {
 
 class TorchZip {
  public:
-  explicit TorchZip(const MappedFile& file) : file_(file), zip_(std::make_shared<MappedReader>(file)) {}
+  explicit TorchZip(const ModelFile& file) : file_(file), zip_(std::make_shared<ZipAdapter>(file)) {}
 
   std::vector<StoredTensor> read() {
     if (zip_.hasRecord("byteorder")) {
@@ -75,9 +59,9 @@ class TorchZip {
     tensor.dtype = dtype_of(pickled.storage_class);
     if (const auto type = scalar_type(tensor.dtype)) {
       check_view(pickled, c10::elementSize(*type));
-      auto* bytes = const_cast<char*>(storage(pickled));
-      tensor.data = at::from_blob(bytes + static_cast<size_t>(pickled.offset) * c10::elementSize(*type),
-                                  pickled.shape, pickled.strides, *type);
+      tensor.layout =
+          at::empty_strided(pickled.shape, pickled.strides, at::TensorOptions(at::kMeta).dtype(*type));
+      tensor.begin = storage(pickled) + static_cast<uint64_t>(pickled.offset) * c10::elementSize(*type);
     }
     tensor.name = std::move(pickled.name);
     tensor.shape = std::move(pickled.shape);
@@ -116,7 +100,7 @@ class TorchZip {
     }
   }
 
-  const char* storage(const PickledTensor& pickled) {
+  uint64_t storage(const PickledTensor& pickled) {
     const auto record = "data/" + pickled.record;
     const auto header = zip_.getRecordHeaderOffset(record);
     const auto begin = zip_.getRecordOffset(record);
@@ -124,18 +108,18 @@ class TorchZip {
     if (begin > file_.size() || size > file_.size() - begin) refuse(pickled, "lies outside the file");
     // Local file header of the zip format: the compression method is at byte 8.
     uint16_t method;
-    std::memcpy(&method, file_.data() + header + 8, sizeof(method));
+    file_.read(header + 8, &method, sizeof(method));
     if (method != 0) refuse(pickled, "is compressed, which torch.save never does");
-    return file_.data() + begin;
+    return begin;
   }
 
-  const MappedFile& file_;
+  const ModelFile& file_;
   caffe2::serialize::PyTorchStreamReader zip_;
 };
 
 }  // namespace
 
-std::vector<StoredTensor> read_torch_zip(const MappedFile& file) {
+std::vector<StoredTensor> read_torch_zip(const ModelFile& file) {
   try {
     return TorchZip(file).read();
   } catch (const Error&) {

@@ -3,13 +3,15 @@
 #include <ATen/ATen.h>
 #include <c10/util/safe_numerics.h>
 
+#include <algorithm>
+
 #include "error.h"
 
 namespace reward_model_score {
 namespace {
 
-// Of the file's bytes that are mapped at a time while a tensor is copied.
-constexpr int64_t kChunkBytes = 16 << 20;
+// Of the file's bytes that are in memory at a time while a tensor is converted.
+constexpr uint64_t kChunkBytes = 16 << 20;
 
 std::string text_of(at::IntArrayRef shape) {
   std::string text = "[";
@@ -35,19 +37,14 @@ at::Tensor apply(const WeightPart& part, at::Tensor tensor) {
   return tensor;
 }
 
-at::Tensor without_data(at::IntArrayRef shape) { return at::empty(shape, at::TensorOptions(at::kMeta)); }
-
-bool is_aligned(const at::Tensor& tensor) {
-  return reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % tensor.element_size() == 0;
-}
-
-// safetensors puts tensors at any byte; what computes expects whole elements.
-at::Tensor aligned(const at::Tensor& tensor) {
-  if (is_aligned(tensor)) return tensor;
-  auto copy = at::empty(tensor.sizes(), tensor.options());
-  const auto* bytes = static_cast<const char*>(tensor.const_data_ptr());
-  std::copy(bytes, bytes + tensor.nbytes(), static_cast<char*>(copy.mutable_data_ptr()));
-  return copy;
+// Memory of `scratch`, which grows where it is too small.
+at::Tensor within(at::Tensor& scratch, at::IntArrayRef shape, at::ScalarType dtype) {
+  const auto bytes = c10::multiply_integers(shape) * static_cast<int64_t>(c10::elementSize(dtype));
+  if (!scratch.defined() || scratch.numel() < bytes) {
+    scratch = at::Tensor();
+    scratch = at::empty({bytes}, at::kByte);
+  }
+  return scratch.narrow(0, 0, bytes).view(dtype).view(shape);
 }
 
 }  // namespace
@@ -75,7 +72,7 @@ int64_t WeightReader::check(const WeightSpec& spec) const {
                  "; weights must be F32, F16, BF16 or F64. Quantised checkpoints are not supported.");
     }
     try {
-      return apply(part, without_data(tensor.shape)).sizes().vec();
+      return apply(part, tensor.layout).sizes().vec();
     } catch (const c10::Error& error) {
       refuse(part.tensor, path,
              "has the shape " + text_of(tensor.shape) +
@@ -119,81 +116,99 @@ int64_t WeightReader::check(const WeightSpec& spec) const {
   return (c10::multiply_integers(spec.shape) + (spec.bias.empty() ? 0 : spec.shape[0])) * element;
 }
 
-void WeightReader::copy_in(const WeightPart& part, const at::Tensor& rows) const {
-  const auto& tensor = stored(part);
-  const auto view = apply(part, aligned(tensor.data));
-  if (!view.is_contiguous() || !rows.is_contiguous()) {
-    rows.copy_(view);
-    return release(tensor);
-  }
-  const auto from = view.view({-1});
-  const auto to = rows.view({-1});
-  const auto step = kChunkBytes / static_cast<int64_t>(from.element_size());
-  for (int64_t begin = 0; begin < from.numel(); begin += step) {
-    const auto chunk = from.slice(0, begin, std::min(begin + step, from.numel()));
-    to.slice(0, begin, begin + chunk.numel()).copy_(chunk);
-    checkpoint_.file(tensor).release(chunk.const_data_ptr(), chunk.nbytes());
-  }
-  release(tensor);
+Weight WeightReader::read(const WeightSpec& spec) {
+  const auto whole = at::empty(spec.shape, dtype_of(spec));
+  read_rows(spec, 0, whole);
+  return {whole, read_bias(spec, dtype_of(spec))};
 }
 
-void WeightReader::release(const StoredTensor& tensor) const {
-  checkpoint_.file(tensor).release(tensor.data.const_data_ptr(), tensor.data.nbytes());
+void WeightReader::lend(const WeightSpec& spec, at::ScalarType dtype,
+                        const std::function<void(const Weight&)>& use) {
+  const auto whole = within(scratch_, spec.shape, dtype);
+  read_rows(spec, 0, whole);
+  use({whole, read_bias(spec, dtype)});
 }
 
-void WeightReader::assemble(const WeightSpec& spec, const at::Tensor& whole) const {
-  int64_t row = 0;
+void WeightReader::read_rows(const WeightSpec& spec, int64_t begin, const at::Tensor& rows) {
+  const int64_t end = begin + rows.size(0);
+  int64_t first = 0;
   for (const auto& part : spec.parts) {
-    const auto count = apply(part, without_data(stored(part).shape)).size(0);
-    copy_in(part, whole.narrow(0, row, count));
-    row += count;
+    const int64_t last = first + apply(part, stored(part).layout).size(0);
+    const int64_t from = std::max(begin, first), to = std::min(end, last);
+    if (from < to) read_part(part, from - first, rows.narrow(0, from - begin, to - from));
+    first = last;
   }
 }
 
-std::optional<at::Tensor> WeightReader::assemble_bias(const WeightSpec& spec) const {
+std::optional<at::Tensor> WeightReader::read_bias(const WeightSpec& spec, at::ScalarType dtype) {
   if (spec.bias.empty()) return std::nullopt;
-  auto whole = at::zeros({spec.shape[0]}, dtype_of(spec));
+  auto whole = at::zeros({spec.shape[0]}, dtype);
   int64_t row = 0;
   for (size_t i = 0; i < spec.parts.size(); ++i) {
-    const auto count = apply(spec.parts[i], without_data(stored(spec.parts[i]).shape)).size(0);
-    if (spec.bias[i]) copy_in(*spec.bias[i], whole.narrow(0, row, count));
+    const auto count = apply(spec.parts[i], stored(spec.parts[i]).layout).size(0);
+    if (spec.bias[i]) read_part(*spec.bias[i], 0, whole.narrow(0, row, count));
     row += count;
   }
   return whole;
 }
 
-Weight WeightReader::read(const WeightSpec& spec) const {
-  const auto whole = at::empty(spec.shape, dtype_of(spec));
-  assemble(spec, whole);
-  return {whole, assemble_bias(spec)};
+void WeightReader::read_part(const WeightPart& part, int64_t begin, const at::Tensor& rows) {
+  const auto& tensor = stored(part);
+  const auto view = apply(part, tensor.layout);
+  if (view.is_alias_of(tensor.layout)) {
+    return copy_elements(tensor, view.narrow(0, begin, rows.size(0)), rows);
+  }
+  // The elements are in an order that no strides have in the file. Flattening is the step that does that, or
+  // reshaping a tensor that is itself a view.
+  WeightPart steps = part;
+  steps.flatten.reset();
+  const auto unflattened = apply(steps, tensor.layout);
+  auto whole = unflattened.is_alias_of(tensor.layout)
+                   ? read_elements(tensor, unflattened)
+                   : apply(steps, read_elements(tensor, tensor.layout)).contiguous();
+  if (part.flatten) whole = whole.view(*part.flatten);
+  rows.copy_(whole.narrow(0, begin, rows.size(0)));
 }
 
-void WeightReader::lend(const WeightSpec& spec, const std::function<void(const Weight&)>& use) {
-  const auto& first = stored(spec.parts[0]);
-  if (spec.parts.size() == 1 && first.data.scalar_type() == dtype_of(spec) && is_aligned(first.data)) {
-    const auto view = apply(spec.parts[0], first.data);
-    use({view, assemble_bias(spec)});
-    return release(first);
-  }
-  const auto count = c10::multiply_integers(spec.shape);
-  if (!scratch_.defined() || scratch_.numel() < count || scratch_.scalar_type() != dtype_of(spec)) {
-    scratch_ = at::Tensor();
-    scratch_ = at::empty({count}, dtype_of(spec));
-  }
-  const auto whole = scratch_.narrow(0, 0, count).view(spec.shape);
-  assemble(spec, whole);
-  use({whole, assemble_bias(spec)});
+at::Tensor WeightReader::read_elements(const StoredTensor& tensor, const at::Tensor& layout) {
+  const auto elements = at::empty(layout.sizes(), layout.scalar_type());
+  copy_elements(tensor, layout, elements);
+  return elements;
 }
 
-std::optional<at::Tensor> WeightReader::map(const WeightSpec& spec) const {
+// Straight to where they belong if they are there as they are in the file, else a limited number of bytes at
+// a time.
+void WeightReader::copy_elements(const StoredTensor& tensor, const at::Tensor& layout, const at::Tensor& to) {
+  const auto& file = checkpoint_.file(tensor);
+  const auto element = static_cast<uint64_t>(layout.element_size());
+  const uint64_t begin = tensor.begin + static_cast<uint64_t>(layout.storage_offset()) * element;
+  if (layout.scalar_type() == to.scalar_type() && layout.is_contiguous() && to.is_contiguous()) {
+    return file.read(begin, to.mutable_data_ptr(), to.nbytes());
+  }
+  const uint64_t extent = extent_of(layout);
+  if (extent * element <= kChunkBytes) {
+    const auto chunk = within(chunk_, {static_cast<int64_t>(extent)}, layout.scalar_type());
+    file.read(begin, chunk.mutable_data_ptr(), chunk.nbytes());
+    to.copy_(chunk.as_strided(layout.sizes(), layout.strides()));
+    return;
+  }
+  int64_t widest = 0;
+  for (int64_t dim = 0; dim < layout.dim(); ++dim) {
+    if ((layout.size(dim) - 1) * layout.stride(dim) > (layout.size(widest) - 1) * layout.stride(widest)) {
+      widest = dim;
+    }
+  }
+  const int64_t size = layout.size(widest), half = size / 2;
+  copy_elements(tensor, layout.narrow(widest, 0, half), to.narrow(widest, 0, half));
+  copy_elements(tensor, layout.narrow(widest, half, size - half), to.narrow(widest, half, size - half));
+}
+
+std::optional<WeightReader::RowsInFile> WeightReader::find_rows(const WeightSpec& spec) const {
   const auto& tensor = stored(spec.parts[0]);
-  if (spec.parts.size() != 1 || !is_aligned(tensor.data)) return std::nullopt;
-  checkpoint_.file(tensor).expect_scattered_reads(tensor.data.const_data_ptr(), tensor.data.nbytes());
-  return apply(spec.parts[0], tensor.data);
-}
-
-void WeightReader::release(const WeightSpec& spec) const {
-  for (const auto& part : spec.parts) release(stored(part));
+  const auto layout = apply(spec.parts[0], tensor.layout);
+  const bool whole = spec.parts.size() == 1 && layout.is_alias_of(tensor.layout);
+  if (!whole || layout.dim() != 2 || (layout.size(1) > 1 && layout.stride(1) != 1)) return std::nullopt;
+  return RowsInFile{tensor, layout};
 }
 
 }  // namespace reward_model_score

@@ -41,7 +41,7 @@ struct Weight {
   std::optional<at::Tensor> bias;
 };
 
-// Makes the tensors of a program out of those of a checkpoint.
+// Makes the tensors of a program out of those of a checkpoint. For one thread at a time.
 class WeightReader {
  public:
   WeightReader(const Checkpoint& checkpoint, at::ScalarType model_dtype)
@@ -51,32 +51,38 @@ class WeightReader {
   // Returns the bytes that the weight takes in memory.
   int64_t check(const WeightSpec& spec) const;
 
-  // The weight, in memory of its own.
-  Weight read(const WeightSpec& spec) const;
-  // For a caller that makes its own copy, such as a packed one: hands out the mapped file itself where that
-  // holds the weight as it is, else memory that the next call reuses. Valid only while `use` runs.
-  void lend(const WeightSpec& spec, const std::function<void(const Weight&)>& use);
-
-  // The weight as the mapped file holds it, in the file's own type, for a caller that reads a few rows at a
-  // time; nothing if the file does not hold it in one piece.
-  std::optional<at::Tensor> map(const WeightSpec& spec) const;
-  // What was read of a mapped weight is not needed any more.
-  void release(const WeightSpec& spec) const;
-
- private:
+  // The type that the weight has in the model.
   at::ScalarType dtype_of(const WeightSpec& spec) const {
     return spec.model_dtype ? model_dtype_ : at::kFloat;
   }
+
+  // The weight, in memory of its own.
+  Weight read(const WeightSpec& spec);
+  // For a caller that makes its own copy, such as a packed one: the weight in `dtype`, in memory that the
+  // next call reuses. Valid only while `use` runs.
+  void lend(const WeightSpec& spec, at::ScalarType dtype, const std::function<void(const Weight&)>& use);
+  // Some of the weight's rows, from `begin` on.
+  void read_rows(const WeightSpec& spec, int64_t begin, const at::Tensor& rows);
+  std::optional<at::Tensor> read_bias(const WeightSpec& spec, at::ScalarType dtype);
+
+  // Where the rows [rows, columns] of a weight lie in a file, each in one piece; nothing if they do not.
+  struct RowsInFile {
+    const StoredTensor& tensor;
+    at::Tensor layout;
+  };
+  std::optional<RowsInFile> find_rows(const WeightSpec& spec) const;
+
+ private:
   const StoredTensor& stored(const WeightPart& part) const;
-  void assemble(const WeightSpec& spec, const at::Tensor& whole) const;
-  std::optional<at::Tensor> assemble_bias(const WeightSpec& spec) const;
-  void copy_in(const WeightPart& part, const at::Tensor& rows) const;
-  void release(const StoredTensor& tensor) const;
+  void read_part(const WeightPart& part, int64_t begin, const at::Tensor& rows);
+  at::Tensor read_elements(const StoredTensor& tensor, const at::Tensor& layout);
+  void copy_elements(const StoredTensor& tensor, const at::Tensor& layout, const at::Tensor& to);
 
   const Checkpoint& checkpoint_;
   at::ScalarType model_dtype_;
-  // Fresh memory of the size of a layer's weights costs more page faults than filling it.
+  // Bytes. Fresh memory of the size of a layer's weights costs more page faults than filling it.
   at::Tensor scratch_;
+  at::Tensor chunk_;
 };
 
 }  // namespace reward_model_score

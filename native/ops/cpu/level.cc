@@ -1,9 +1,9 @@
 #include "level.h"
 
-#include <cstdlib>
-#include <stdexcept>
+#include <atomic>
 #include <string>
 
+#include "error.h"
 #include "kernels.h"
 
 namespace reward_model_score::cpu {
@@ -22,23 +22,6 @@ Level best() {
   return Level::kPortable;
 }
 
-Level choose() {
-  const Level have = best();
-  const char* wanted = std::getenv("REWARD_MODEL_SCORE_CPU");
-  if (!wanted || !*wanted) return have;
-  for (const Level candidate : {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16}) {
-    if (std::string(wanted) != name(candidate)) continue;
-    if (candidate > have)
-      throw std::runtime_error(std::string("REWARD_MODEL_SCORE_CPU is ") + wanted +
-                               ", but this processor only has " + name(have));
-    return candidate;
-  }
-  throw std::runtime_error(std::string("REWARD_MODEL_SCORE_CPU is \"") + wanted +
-                           "\"; it must be portable, avx2, avx512 or avx512_bf16");
-}
-
-}  // namespace
-
 const char* name(Level level) {
   switch (level) {
     case Level::kPortable:
@@ -53,9 +36,41 @@ const char* name(Level level) {
   return "";
 }
 
+[[noreturn]] void refuse(const std::string& wanted, const std::string& reason) {
+  const std::string variable = "REWARD_MODEL_SCORE_CPU";
+  throw Error("ERR_INVALID_OPTION", variable + " is \"" + wanted + "\"; " + reason, {{"option", variable}});
+}
+
+Level parse(const std::string& wanted) {
+  for (const Level candidate : {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16}) {
+    if (wanted == name(candidate)) return candidate;
+  }
+  refuse(wanted, "it must be portable, avx2, avx512 or avx512_bf16, or unset.");
+}
+
+constexpr int kNone = -1;
+std::atomic<int> chosen{kNone};
+
+// What is in use, which is `wanted` if nothing was.
+Level settle(Level wanted) {
+  int present = kNone;
+  return chosen.compare_exchange_strong(present, static_cast<int>(wanted)) ? wanted
+                                                                           : static_cast<Level>(present);
+}
+
+}  // namespace
+
 Level level() {
-  static const Level chosen = choose();
-  return chosen;
+  const int present = chosen.load(std::memory_order_relaxed);
+  return present == kNone ? settle(best()) : static_cast<Level>(present);
+}
+
+void use_level(const std::string& wanted) {
+  const Level level = parse(wanted);
+  if (level > best()) refuse(wanted, std::string("this processor has no more than ") + name(best()) + ".");
+  if (const Level present = settle(level); present != level) {
+    refuse(wanted, std::string("this process already uses ") + name(present) + ".");
+  }
 }
 
 template <>

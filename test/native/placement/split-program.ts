@@ -25,7 +25,10 @@ export function splitSpec(): ProgramSpec {
   embedding!.weights = {
     weight: { kind: "table", dtype: "model", parts: [{ tensor: "embed" }], shape: [50, hidden] },
   };
-  embedding!.source = embedding!.source.replace('batch["ids"])', 'batch["ids"]).to(x.dtype)');
+  embedding!.source = embedding!.source.replace(
+    'torch.embedding(self.weight, batch["ids"])',
+    'lookup(self.weight, batch["ids"]).to(x.dtype)',
+  );
   const turns = {
     name: "model.turns",
     source: `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:

@@ -1,4 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -196,6 +198,23 @@ describe("malformed files", () => {
     const missing = join(folder, "missing.safetensors");
     expect((await rejection(engine.openCheckpoint([missing]))).code).toBe("ERR_NOT_FOUND");
     expect((await rejection(engine.openCheckpoint([folder]))).code).toBe("ERR_IO");
+  });
+
+  it.skipIf(process.platform === "win32")("does not wait for what is no regular file", async () => {
+    const pipe = join(folder, "pipe.safetensors");
+    execFileSync("mkfifo", [pipe]);
+    const socket = join(folder, "socket.safetensors");
+    const server = createServer().listen(socket);
+    for (const special of [pipe, socket, "/dev/zero", "/dev/tty"]) {
+      const open = engine.openCheckpoint([special]);
+      expect(await rejection(open), special).toMatchObject({ code: "ERR_IO", details: { path: special } });
+      const archive = { path: special, device: "cpu", dtype: "auto", threads: 0, padTokenId: 0 } as const;
+      expect(await rejection(engine.loadArchive(archive)), special).toMatchObject({ code: "ERR_IO" });
+      expect(await rejection(engine.readExtraFile(special, "config.json")), special).toMatchObject({
+        code: "ERR_IO",
+      });
+    }
+    server.close();
   });
 });
 
