@@ -27,7 +27,7 @@
     },
     "conditions": [
       ["OS=='linux'", {
-        "ldflags": ["-Wl,-z,nodelete", "-Wl,--as-needed", "-Wl,--version-script=<(module_root_dir)/native/exports.map"]
+        "ldflags": ["-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,--as-needed", "-Wl,--version-script=<(module_root_dir)/native/exports.map"]
       }]
     ]
   },

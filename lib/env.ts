@@ -18,6 +18,8 @@ export interface Environment {
   addon: string | undefined;
   /** `REWARD_MODEL_SCORE_ROW_TIMEOUT`, in milliseconds: how long a row's template, and its tokenizer, may take. */
   rowTimeout: number;
+  /** `REWARD_MODEL_SCORE_CPU`: kernels of a lesser instruction set. The engine, which knows the processor, checks it. */
+  cpu: string | undefined;
 }
 
 export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environment {
@@ -29,6 +31,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     skipVersionCheck: flag(env, "REWARD_MODEL_SCORE_SKIP_VERSION_CHECK"),
     addon: path(env.REWARD_MODEL_SCORE_ADDON),
     rowTimeout: seconds(env, "REWARD_MODEL_SCORE_ROW_TIMEOUT", 60) * 1000,
+    cpu: env.REWARD_MODEL_SCORE_CPU || undefined,
   };
 }
 

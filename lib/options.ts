@@ -1,3 +1,4 @@
+import { availableParallelism, cpus } from "node:os";
 import * as v from "valibot";
 import { readPlacement } from "./device-map/request.js";
 import { readDeviceEnvironment } from "./env.js";
@@ -19,8 +20,8 @@ export interface RewardModelScoreOptions<Column extends string = string> {
   /** Branch, tag or commit. Default `"main"`. */
   revision?: string;
   /**
-   * What the model computes in. `"auto"` (default) is the checkpoint's own type, except that float16 runs as float32
-   * on a CPU, where float16 is emulated.
+   * What the model computes in. `"auto"` (default) is the checkpoint's own type. On a CPU, which only emulates float16,
+   * that is computed in float32, also where it is asked for.
    */
   torchDtype?: "auto" | "float32" | "bfloat16" | "float16";
   /** Allow a TorchScript archive that was fetched from the Hub to run. Default `false`; local files are your own. */
@@ -73,7 +74,10 @@ export interface RewardModelScoreOptions<Column extends string = string> {
   pooling?: "hf" | "last";
   /** Also return a custom head's named outputs (ArmoRM's rewards and gating). Default `false`. */
   attributes?: boolean;
-  /** CPU threads. Default: the physical cores this process may use. */
+  /**
+   * CPU threads, at most eight for each logical processor of the machine. Default: the physical cores this process may
+   * use.
+   */
   threads?: number;
   /** Tokens computed per batch; bounds memory. Scores of built-in programs do not depend on it. Default 4096. */
   maxBatchTokens?: number;
@@ -89,6 +93,14 @@ export interface RewardModelScoreOptions<Column extends string = string> {
 
 const positiveInteger = v.pipe(v.number(), v.integer(), v.minValue(1));
 const stringMap = v.record(v.string(), v.string());
+
+/** Beyond some for each processor they only wait for each other, and OpenMP dies of thousands. */
+const THREADS_A_PROCESSOR = 8;
+const processors = Math.max(cpus().length, availableParallelism());
+const mostThreads = THREADS_A_PROCESSOR * processors;
+const tooManyThreads = ({ input }: { input: number }) =>
+  `Option threads is ${input}, but this machine has ${processors} logical processors: use at most ${mostThreads}, or ` +
+  `leave it out for as many as there are physical cores.`;
 
 const schema = v.strictObject({
   model: v.pipe(
@@ -135,7 +147,7 @@ const schema = v.strictObject({
   chatTemplate: v.optional(v.string()),
   pooling: v.optional(v.picklist(["hf", "last"]), "hf"),
   attributes: v.optional(v.boolean(), false),
-  threads: v.optional(positiveInteger),
+  threads: v.optional(v.pipe(positiveInteger, v.maxValue(mostThreads, tooManyThreads))),
   maxBatchTokens: v.optional(positiveInteger, 4096),
   sharePrefixes: v.optional(v.boolean(), true),
   cacheDir: v.optional(v.string()),
@@ -180,5 +192,6 @@ function describeIssue(option: string, issue: v.BaseIssue<unknown>): string {
     const hint = counterpart === undefined ? "" : ` ${describeCounterpart(counterpart)}`;
     return `There is no option "${option}".${hint} Options: ${names.join(", ")}.`;
   }
+  if (issue.type === "max_value") return issue.message;
   return `Option ${option}: expected ${issue.expected ?? "another value"} but received ${issue.received}.`;
 }

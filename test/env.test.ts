@@ -10,6 +10,7 @@ describe("readEnvironment", () => {
       skipVersionCheck: false,
       addon: undefined,
       rowTimeout: 60_000,
+      cpu: undefined,
     });
   });
 

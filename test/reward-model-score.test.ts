@@ -1,4 +1,5 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -440,6 +441,15 @@ describe("loading and unloading", () => {
     expect(last.total).toBeGreaterThan(1000);
   });
 
+  it("computes float16 in float32 on a CPU, also where it is asked for", async () => {
+    const scoreIn = async (torchDtype: "float16" | "float32") => {
+      await using step = new RewardModelScore({ model, torchDtype });
+      await step.load();
+      return step.score(rows.slice(0, 3));
+    };
+    expect(await scoreIn("float16")).toEqual(await scoreIn("float32"));
+  });
+
   it("says where it looked for a model that does not exist", async () => {
     const step = new RewardModelScore({ model: "./no/such/model" });
     await expect(step.load()).rejects.toEqual(code("ERR_NOT_FOUND"));
@@ -447,11 +457,23 @@ describe("loading and unloading", () => {
 });
 
 describe("options", () => {
+  it.each([20_000, 2 ** 31, 1e300])("bounds threads by the machine: %d are too many", (threads) => {
+    const processors = Math.max(cpus().length, availableParallelism());
+    expect(() => new RewardModelScore({ model, threads })).toThrow(
+      expect.objectContaining({
+        code: "ERR_INVALID_OPTION",
+        message: expect.stringContaining(`use at most ${8 * processors}`) as string,
+      }),
+    );
+    expect(() => new RewardModelScore({ model, threads: 8 * processors })).not.toThrow();
+  });
+
   it.each([
     [{ model: "" }, "model"],
     [{ model, torchDtype: "int8" }, "torchDtype"],
     [{ model, maxLength: 0, truncation: true }, "maxLength"],
     [{ model, inputBatchSize: 1.5 }, "inputBatchSize"],
+    [{ model, threads: 0 }, "threads"],
     [{ model, batchSize: 8 }, "batchSize"],
     [{ model, inputMappings: { prompt: "instruction" } }, "inputMappings"],
   ])("refuses %j and names the option", (options, option) => {

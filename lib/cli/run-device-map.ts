@@ -1,7 +1,6 @@
 import { planProgram } from "../device-map/assign-map.js";
 import { measuredLimits } from "../device-map/devices.js";
 import { expandDeviceMap } from "../device-map/forms.js";
-import type { Limits } from "../device-map/limits.js";
 import { tensorSizes, type ModuleNode } from "../device-map/module-tree.js";
 import { readPlacement } from "../device-map/request.js";
 import type { Boundary, DeviceMap } from "../device-map/infer.js";
@@ -10,6 +9,7 @@ import { formatBytes } from "../io/format.js";
 import { findLibtorch } from "../libtorch/find.js";
 import { placeableProgram } from "../model/open-program.js";
 import { readHeaders } from "../model/read-headers.js";
+import type { NativeBinding } from "../native/binding.js";
 import { listDevices } from "../native/devices.js";
 import { loadBinding } from "../native/load.js";
 import { resolveOptions } from "../options.js";
@@ -33,8 +33,10 @@ export async function runDeviceMap(
     );
   }
   const headers = await interruptible((signal) => readHeaders(options, signal));
-  const program = placeableProgram(headers, options.torchDtype);
-  const limits = request.limits ?? (await freeMemory(options.libtorch));
+  // Limits may be those of another machine, of which no more is known than that.
+  const binding = request.limits ? undefined : await loadBinding((await findLibtorch(options.libtorch)).root);
+  const limits = request.limits ?? measuredLimits(listDevices(binding!));
+  const program = placeableProgram(headers, options.torchDtype, binding ?? anotherMachine);
   const plan = planProgram(request.mode, limits, program, request.limits === undefined);
   for (const warning of plan.warnings) process.stderr.write(`Warning: ${printable(warning)}\n`);
   const sizes = sizesOf(plan.map, plan.root);
@@ -44,9 +46,8 @@ export async function runDeviceMap(
   );
 }
 
-async function freeMemory(libtorch: string | undefined): Promise<Limits> {
-  return measuredLimits(listDevices(await loadBinding((await findLibtorch(libtorch)).root)));
-}
+/** Its CPU may have instructions for every type. */
+const anotherMachine: Pick<NativeBinding, "packedDtype"> = { packedDtype: (dtype) => dtype };
 
 /** Bytes under each name of a map, in the order in which the model has them. */
 function sizesOf(map: DeviceMap, root: ModuleNode): Record<string, number> {

@@ -1,5 +1,4 @@
 import { RewardModelScoreError } from "../errors.js";
-import type { Dtype } from "../native/binding.js";
 import type { Assignment, PlaceableProgram } from "./assignment.js";
 import { checkpointTree } from "./checkpoint-tree.js";
 import { findDevice, measuredLimits, toIndex, type Devices } from "./devices.js";
@@ -19,7 +18,7 @@ export function assignMap(given: GivenMap, program: PlaceableProgram, devices: D
   const computing = accelerators.size > 0 ? [...accelerators] : ["cpu"];
   return {
     map: Object.fromEntries(Object.entries(map).map(([name, device]) => [name, toIndex(devices, device)])),
-    dtype: program.dtypeOn(accelerators.size > 0 ? "accelerator" : "cpu"),
+    dtype: program.typesOn(accelerators.size > 0 ? "accelerator" : "cpu").dtype,
     replicas: [{ devices: computing, stages, executionDevice }],
     warnings,
   };
@@ -64,7 +63,7 @@ export function assignPlan(
 }
 
 /**
- * Plans with the sizes of what the model computes in, which depends on where it computes.
+ * Plans with the sizes that the weights have in memory, which depend on where the model computes.
  *
  * @param measured see `planDeviceMap`
  */
@@ -74,14 +73,12 @@ export function planProgram(
   program: PlaceableProgram,
   measured: boolean,
 ): Plan & { root: ModuleNode; warnings: string[] } {
-  const [onCpu, onAccelerator] = [program.dtypeOn("cpu"), program.dtypeOn("accelerator")];
-  const planIn = (dtype: Dtype) => {
-    const root = checkpointTree(program.stages, program.tensors, dtype);
+  const planOn = (where: "cpu" | "accelerator") => {
+    const root = checkpointTree(program.stages, program.tensors, program.typesOn(where));
     return { root, ...planDeviceMap(root, mode, limits, measured) };
   };
-  const first = planIn(onAccelerator);
-  const plan =
-    onCpu === onAccelerator || Object.values(first.map).some(isAccelerator) ? first : planIn(onCpu);
+  const first = planOn("accelerator");
+  const plan = Object.values(first.map).some(isAccelerator) ? first : planOn("cpu");
   return { ...plan, warnings: mode === "balanced_low_0" ? needlessOffload(plan, limits, program) : [] };
 }
 

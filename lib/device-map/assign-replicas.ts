@@ -46,7 +46,7 @@ function copies(
   return {
     map: assignments[0]!.map,
     // All compute in the same type, so that a score does not depend on which one it came from.
-    dtype: program.dtypeOn(onCpu ? "cpu" : "accelerator"),
+    dtype: program.typesOn(onCpu ? "cpu" : "accelerator").dtype,
     replicas: assignments.flatMap((assignment) => assignment.replicas),
     warnings: [],
   };

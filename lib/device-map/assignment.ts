@@ -9,8 +9,16 @@ export interface PlaceableProgram {
   tensors: readonly TensorInfo[];
   /** The one stage is a graph that nothing of can be put elsewhere. */
   isWhole?: true;
-  /** What it computes in, which its size follows. */
-  dtypeOn: (where: "cpu" | "accelerator") => Dtype;
+  /** What it computes in, and its size follows. */
+  typesOn: (where: "cpu" | "accelerator") => WeightTypes;
+}
+
+/** What the weights of a model are in memory. */
+export interface WeightTypes {
+  /** The type of the model. */
+  dtype: Dtype;
+  /** What linears of that type are kept in: most of the weights. */
+  linears: Dtype;
 }
 
 /** One copy of the model, in the words of the engine. */

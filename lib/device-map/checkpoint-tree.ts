@@ -1,30 +1,34 @@
 import { moduleName } from "../architectures/module-names.js";
 import type { Stage } from "../architectures/stage.js";
 import type { Dtype, TensorInfo, WeightSpec } from "../native/binding.js";
+import type { WeightTypes } from "./assignment.js";
 import type { ModuleNode } from "./module-tree.js";
 
 const DTYPE_BYTES: Record<Dtype, number> = { float32: 4, bfloat16: 2, float16: 2 };
 
 /**
  * The modules of a built-in program as transformers' model of the same checkpoint has them on the meta device: in its
- * order, every tensor in the model's dtype, and the buffers that no checkpoint stores. Needs only the headers.
+ * order, every tensor in the model's dtype (but linears in what they are kept in), and the buffers that no checkpoint
+ * stores. Needs only the headers.
  *
  * @param stages of the program; the last one is the head
  */
 export function checkpointTree(
   stages: readonly Stage[],
   tensors: readonly TensorInfo[],
-  dtype: Dtype,
+  types: WeightTypes,
 ): ModuleNode {
   const root = module("");
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
   for (const stage of inModuleOrder(stages)) {
+    const linears = new Set(weightsOf(stage).filter(isPacked).flatMap(tensorsOf));
     for (const name of stageTensors(stage)) {
       const count = shapes.get(name)!.reduce((product, size) => product * size, 1);
+      const dtype = linears.has(name) ? types.linears : types.dtype;
       addTensor(root, modulePath(stage, name), "parameters", count * DTYPE_BYTES[dtype]);
     }
     for (const { name, numbers, dtype: type } of stage.buffers ?? []) {
-      const bytes = numbers * DTYPE_BYTES[type === "model" ? dtype : type];
+      const bytes = numbers * DTYPE_BYTES[type === "model" ? types.dtype : type];
       addTensor(root, `${stageModule(stage)}.${name}`, "buffers", bytes);
     }
     if (stage.block) moduleAt(root, stageModule(stage).split(".")).noSplit = true;
@@ -34,11 +38,21 @@ export function checkpointTree(
 
 /** Names of a stage's tensors as the checkpoint has them, each once. */
 export function stageTensors(stage: Stage): string[] {
-  const specs = Object.values(stage.weights)
+  return [...new Set(weightsOf(stage).flatMap(tensorsOf))];
+}
+
+function weightsOf(stage: Stage): WeightSpec[] {
+  return Object.values(stage.weights)
     .flat()
-    .filter((spec): spec is WeightSpec => spec !== null);
-  const parts = specs.flatMap(({ parts, bias = [] }) => [...parts, ...bias.filter((part) => part !== null)]);
-  return [...new Set(parts.map(({ tensor }) => tensor))];
+    .filter((spec) => spec !== null);
+}
+
+function tensorsOf({ parts, bias = [] }: WeightSpec): string[] {
+  return [...parts, ...bias.filter((part) => part !== null)].map(({ tensor }) => tensor);
+}
+
+function isPacked({ kind, dtype }: WeightSpec): boolean {
+  return kind === "linear" && dtype === "model";
 }
 
 /** The name in transformers' model of a stage's tensor. */

@@ -40,7 +40,9 @@ export async function exportModel(
     const idsOf = await poolingIds(architecture, tokenizer, open.signal).finally(() => tokenizer.close());
     const rule = poolingRule(architecture.pooling, options.pooling);
     open.signal?.throwIfAborted();
-    const dtype = computeDtype(options.torchDtype, architecture.dtype, "cpu");
+    // Who asks for a type gets it: the archive may be meant for another device.
+    const { torchDtype } = options;
+    const dtype = torchDtype === "auto" ? computeDtype("auto", architecture.dtype, "cpu") : torchDtype;
     const extraFiles = {
       ...recordFiles(source, dtype, rule),
       ...(await templateFile(files.directory, options)),

@@ -13,7 +13,11 @@ import { exists } from "../io/exists.js";
 import { readJson } from "../model-files/json.js";
 import type { ScoringModel } from "../scoring/scoring-model.js";
 
-const padConfig = v.object({ pad_token_id: v.optional(v.nullable(v.pipe(v.number(), v.integer()))) });
+const padConfig = v.object({
+  pad_token_id: v.optional(
+    v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 31 - 1))),
+  ),
+});
 
 /** An archive as the planner sees it: one stage, of the size of the file. */
 export async function placeableArchive(archive: string): Promise<PlaceableProgram> {
@@ -32,7 +36,7 @@ export async function placeableArchive(archive: string): Promise<PlaceableProgra
     ],
     tensors: [{ name: tensor, dtype: "F32", shape, file: 0 }],
     isWhole: true,
-    dtypeOn: () => "float32",
+    typesOn: () => ({ dtype: "float32", linears: "float32" }),
   };
 }
 

@@ -57,7 +57,7 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
     const doubts = [...doubtsAbout(options), ...(source?.architecture.warnings ?? [])];
     for (const message of doubts) onProgress?.({ phase: "warning", message });
     const program = source
-      ? placeableProgram(source, options.torchDtype)
+      ? placeableProgram(source, options.torchDtype, binding)
       : await placeableArchive(files.archive!);
     placed = await place(binding, program, options, signal);
     const { assignment, release } = placed;

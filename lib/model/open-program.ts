@@ -52,8 +52,13 @@ export async function openCheckpoint(binding: NativeBinding, files: ModelFiles):
 export function placeableProgram(
   { architecture: { spec, dtype }, tensors }: Pick<ProgramSource, "architecture" | "tensors">,
   torchDtype: ResolvedOptions["torchDtype"],
+  engine: Pick<NativeBinding, "packedDtype">,
 ): PlaceableProgram {
-  return { stages: spec.stages, tensors, dtypeOn: (where) => computeDtype(torchDtype, dtype, where) };
+  const typesOn = (where: "cpu" | "accelerator") => {
+    const computed = computeDtype(torchDtype, dtype, where);
+    return { dtype: computed, linears: where === "cpu" ? engine.packedDtype(computed) : computed };
+  };
+  return { stages: spec.stages, tensors, typesOn };
 }
 
 /** Compiles the program and binds its weights. The checkpoint stays open: it is the caller's. */
@@ -103,14 +108,14 @@ export function poolingRule(own: PoolingRule, option: ResolvedOptions["pooling"]
   return option === "last" && looksAtPad ? { ...own, rule: "last" } : own;
 }
 
-/** float16 is emulated on a CPU, slowly: such checkpoints are computed in float32 there unless somebody insists. */
+/** float16 is emulated on a CPU, tens of times slower than float32, which holds every float16 number: that is used there. */
 export function computeDtype(
   option: ResolvedOptions["torchDtype"],
   stored: Dtype,
   where: "cpu" | "accelerator",
 ): Dtype {
-  if (option !== "auto") return option;
-  return stored === "float16" && where === "cpu" ? "float32" : stored;
+  const dtype = option === "auto" ? stored : option;
+  return dtype === "float16" && where === "cpu" ? "float32" : dtype;
 }
 
 /** An id beyond the embedding means that the tokenizer belongs to another model. */

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -32,7 +32,9 @@ export function findAddon(): Addon {
 }
 
 function inFolder(folder: string): Addon | undefined {
-  if (!["loader.node", "engine.node"].every((file) => existsSync(join(folder, file)))) return undefined;
+  // Opening a named pipe would wait for somebody who writes to it.
+  const isFile = (file: string) => statSync(join(folder, file), { throwIfNoEntry: false })?.isFile() ?? false;
+  if (!["loader.node", "engine.node"].every(isFile)) return undefined;
   const load = (file: string) => require(join(folder, file)) as unknown;
   return { folder, loader: () => load("loader.node"), engine: () => load("engine.node") };
 }

@@ -7,9 +7,17 @@
 import type { RewardModelScoreError } from "../errors.js";
 
 export interface NativeBinding {
-  /** Once per environment, before anything else. `cudaProblem`: why libtorch's CUDA half, if it has one, does not open. */
-  initialize(ErrorClass: typeof RewardModelScoreError, cudaProblem?: string): void;
+  /**
+   * Once per environment, before anything else.
+   *
+   * @param cudaProblem why libtorch's CUDA half, if it has one, does not open
+   * @param cpu the instruction set of the CPU's kernels, "portable", "avx2", …; default: the best of this processor
+   * @throws ERR_INVALID_OPTION for an instruction set that is unknown, that this processor lacks, or beside another one
+   */
+  initialize(ErrorClass: typeof RewardModelScoreError, cudaProblem?: string, cpu?: string): void;
   runtimeInfo(): RuntimeInfo;
+  /** What the CPU keeps the linears of a model of this type in: float32 for bfloat16 where it has no instructions for that. */
+  packedDtype(dtype: Dtype): Dtype;
   /** The CPU and the accelerators that libtorch can use, those of a kind in the order of their index. */
   devices(): DeviceInfo[];
   /**
@@ -58,9 +66,9 @@ export interface ArchiveOptions {
   /** "cpu", "cuda:0", … */
   device: string;
   dtype: DtypeOption;
-  /** 0 = physical cores. */
+  /** 0 = physical cores; at most 1024, and what the system lets the process start. */
   threads: number;
-  /** The id that fills the right of shorter rows; the attention mask is 0 there. */
+  /** The id that fills the right of shorter rows, from 0 on; the attention mask is 0 there. */
   padTokenId: number;
   onProgress?: (fraction: number) => void;
 }
@@ -69,7 +77,7 @@ export type Dtype = "float32" | "bfloat16" | "float16";
 export type DtypeOption = Dtype | "auto";
 
 export interface NativeModel {
-  /** Bytes of weights this model holds. */
+  /** Bytes of weights this model holds in memory, as they are there: packed, and on some CPUs widened. */
   readonly bytes: number;
   /** "float32", … : what it computes in. */
   readonly dtype: Dtype;
@@ -160,8 +168,8 @@ export type Attribute =
 export interface WeightSpec {
   /**
    * "linear" weights are packed for the device; "dense" ones stay plain tensors, and so do "table"s, of which a batch
-   * looks up few rows: one that is not on a device stays where it is, its rows are what moves, and on disk it has the
-   * dtype of its file.
+   * looks up few rows (`lookup`): one that is not on a device stays where it is, its rows are what moves, and on disk
+   * it has the dtype of its file.
    */
   kind: "linear" | "dense" | "table";
   /** "model" = the model's dtype, else fixed: norms' own arithmetic is float32, heads stay float32. */
@@ -188,6 +196,7 @@ export interface WeightPart {
 
 export interface ProgramOptions {
   checkpoint: NativeCheckpoint;
+  /** float16 only where an accelerator computes. */
   dtype: Dtype;
   threads: number;
   /** Stage name or module prefix → "cpu", "disk" or an accelerator; longest dotted prefix wins. {"": "cpu"} for one device. */
@@ -201,7 +210,7 @@ export interface ProductRateOptions {
   /** "cpu", "cuda:0", … */
   device: string;
   dtype: Dtype;
-  /** 0 = physical cores. */
+  /** 0 = physical cores; at most 1024, and what the system lets the process start. */
   threads: number;
 }
 

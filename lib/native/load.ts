@@ -1,5 +1,6 @@
 import { existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
+import { readEnvironment } from "../env.js";
 import { RewardModelScoreError } from "../errors.js";
 import { checkVersion, LIBTORCH_SERIES, readVersion } from "../libtorch/version.js";
 import { type Addon, findAddon, platform } from "./addon.js";
@@ -39,7 +40,7 @@ async function load(libtorch: string): Promise<NativeBinding> {
   const cudaProblem = await openLibtorch(loader, libtorch);
   checkCopies(loader, join(addon.folder, "engine.node"));
   const binding = requirePart(addon, "engine", libtorch) as NativeBinding;
-  binding.initialize(RewardModelScoreError, cudaProblem);
+  binding.initialize(RewardModelScoreError, cudaProblem, readEnvironment().cpu);
   if (version === undefined) checkVersion(libtorch, binding.runtimeInfo().libtorch);
   return binding;
 }

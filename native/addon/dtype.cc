@@ -13,4 +13,9 @@ std::optional<at::ScalarType> read_dtype(const std::string& name) {
               {{"option", std::string("torchDtype")}});
 }
 
+const char* dtype_name(at::ScalarType dtype) {
+  if (dtype == at::kBFloat16) return "bfloat16";
+  return dtype == at::kHalf ? "float16" : "float32";
+}
+
 }  // namespace reward_model_score

@@ -3,6 +3,7 @@
 #include "addon/addon.h"
 #include "addon/instance.h"
 #include "engine/cuda.h"
+#include "ops/cpu/level.h"
 
 namespace reward_model_score {
 namespace {
@@ -13,6 +14,10 @@ void initialize(const Napi::CallbackInfo& info) {
   }
   Instance::of(info.Env()).error_class = Napi::Persistent(info[0].As<Napi::Function>());
   if (info.Length() > 1 && info[1].IsString()) set_cuda_load_problem(info[1].ToString());
+  if (info.Length() > 2 && info[2].IsString()) {
+    const std::string level = info[2].ToString();
+    if (auto failure = fence("cpu", [&] { cpu::use_level(level); })) throw_error(info.Env(), *failure);
+  }
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
+#include <limits>
+
 #include "addon/addon.h"
 #include "addon/dtype.h"
+#include "addon/integer.h"
 #include "addon/load_model.h"
 #include "addon/request.h"
 #include "engine/device.h"
@@ -13,17 +16,18 @@ namespace {
 Napi::Value load_archive_promise(const Napi::CallbackInfo& info) {
   const auto object = info[0].ToObject();
   std::optional<ArchiveOptions> options;
+  int threads = 0;
   if (auto failure = fence("cpu", [&] {
         options = ArchiveOptions{object.Get("path").ToString(), find_device(object.Get("device").ToString()),
                                  read_dtype(object.Get("dtype").ToString()),
-                                 object.Get("padTokenId").ToNumber().Int64Value()};
+                                 read_integer(object, "padTokenId", 0, std::numeric_limits<int32_t>::max())};
+        threads = read_threads(object);
       })) {
     return reject(info.Env(), *failure);
   }
-  return load_model(info.Env(), {options->device.str(), object.Get("threads").ToNumber().Int32Value(),
-                                 object.Get("onProgress"), [options](const Progress& progress) {
-                                   return load_archive(*options, progress);
-                                 }});
+  return load_model(info.Env(),
+                    {options->device.str(), threads, object.Get("onProgress"),
+                     [options](const Progress& progress) { return load_archive(*options, progress); }});
 }
 
 Napi::Value read_extra_file_promise(const Napi::CallbackInfo& info) {

@@ -1,10 +1,12 @@
 #include "addon/addon.h"
 #include "addon/checkpoint.h"
 #include "addon/dtype.h"
+#include "addon/integer.h"
 #include "addon/load_model.h"
 #include "addon/program_spec.h"
 #include "addon/request.h"
 #include "engine/interrupt.h"
+#include "engine/threads.h"
 #include "error.h"
 #include "program/builtin_program.h"
 #include "program/program_export.h"
@@ -46,18 +48,19 @@ Napi::Value load_program(const Napi::CallbackInfo& info) {
   const auto options = info[1].ToObject();
   std::shared_ptr<Source> source;
   std::optional<DeviceMap> map;
+  int threads = 0;
   if (auto failure = fence("cpu", [&] {
         source = read_source(info[0], options);
         map = read_device_map(options);
+        threads = read_threads(options);
       })) {
     return reject(info.Env(), *failure);
   }
-  return load_model(info.Env(),
-                    {map->execution_device().str(), options.Get("threads").ToNumber().Int32Value(),
-                     options.Get("onProgress"), [source, map = *map](const Progress& progress) {
-                       return load_builtin_program(source->spec, source->checkpoint, source->dtype, map,
-                                                   progress);
-                     }});
+  return load_model(info.Env(), {map->execution_device().str(), threads, options.Get("onProgress"),
+                                 [source, map = *map](const Progress& progress) {
+                                   return load_builtin_program(source->spec, source->checkpoint,
+                                                               source->dtype, map, progress);
+                                 }});
 }
 
 Napi::Value export_program_promise(const Napi::CallbackInfo& info) {
@@ -73,6 +76,7 @@ Napi::Value export_program_promise(const Napi::CallbackInfo& info) {
     return reject(info.Env(), *failure);
   }
   auto work = [source, pooling, output]() -> MakeValue {
+    use_threads(0);
     export_program(source->spec, pooling, *source->checkpoint, source->dtype, output,
                    [](double) { check_interrupt(); });
     return [](Napi::Env env) { return env.Undefined(); };

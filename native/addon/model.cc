@@ -4,6 +4,7 @@
 
 #include "addon/addon.h"
 #include "addon/batch.h"
+#include "addon/dtype.h"
 #include "addon/error_class.h"
 #include "addon/instance.h"
 #include "addon/request.h"
@@ -12,11 +13,6 @@ namespace reward_model_score {
 namespace {
 
 const Failure kDisposed{"ERR_NOT_LOADED", "The model has been unloaded. Load it again before scoring.", {}};
-
-const char* dtype_name(at::ScalarType dtype) {
-  if (dtype == at::kBFloat16) return "bfloat16";
-  return dtype == at::kHalf ? "float16" : "float32";
-}
 
 }  // namespace
 

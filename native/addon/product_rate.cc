@@ -2,6 +2,7 @@
 
 #include "addon/addon.h"
 #include "addon/dtype.h"
+#include "addon/integer.h"
 #include "addon/request.h"
 #include "engine/device.h"
 #include "engine/threads.h"
@@ -12,10 +13,11 @@ namespace {
 
 Napi::Value product_rate_promise(const Napi::CallbackInfo& info) {
   const auto options = info[0].ToObject();
-  const int threads = options.Get("threads").ToNumber().Int32Value();
+  int threads = 0;
   std::optional<c10::Device> device;
   std::optional<at::ScalarType> dtype;
   if (auto failure = fence("cpu", [&] {
+        threads = read_threads(options);
         device = find_device(options.Get("device").ToString());
         dtype = read_dtype(options.Get("dtype").ToString());
         if (!dtype)

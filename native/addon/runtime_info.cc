@@ -1,7 +1,9 @@
 #include "addon/addon.h"
+#include "addon/dtype.h"
 #include "addon/error_class.h"
 #include "engine/failure.h"
 #include "engine/runtime.h"
+#include "ops/packed_linear.h"
 
 namespace reward_model_score {
 namespace {
@@ -32,9 +34,17 @@ Napi::Value runtime_info_object(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value packed_dtype_name(const Napi::CallbackInfo& info) {
+  const std::string name = info[0].ToString();
+  std::optional<at::ScalarType> dtype;
+  if (auto failure = fence("cpu", [&] { dtype = read_dtype(name); })) throw_error(info.Env(), *failure);
+  return Napi::String::New(info.Env(), dtype_name(PackedLinear::packed_dtype(dtype.value_or(at::kFloat))));
+}
+
 }  // namespace
 
 void register_runtime_info(Napi::Env env, Napi::Object exports) {
+  exports.Set("packedDtype", Napi::Function::New(env, packed_dtype_name, "packedDtype"));
   exports.Set("runtimeInfo", Napi::Function::New(env, runtime_info_object, "runtimeInfo"));
 }
 

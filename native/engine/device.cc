@@ -17,7 +17,7 @@ namespace {
 std::optional<c10::Device> parse(const std::string& name) {
   try {
     return c10::Device(name);
-  } catch (const c10::Error&) {
+  } catch (const std::exception&) {
     return std::nullopt;
   }
 }

@@ -11,6 +11,7 @@
 
 #include "engine/interrupt.h"
 #include "engine/process_exit.h"
+#include "engine/threads.h"
 
 namespace reward_model_score {
 namespace {
@@ -35,9 +36,10 @@ Registry& registry() {
 
 constexpr char kHelper[] = " helper";
 
-// A new thread of an accelerator works on device 0 until told otherwise.
-void select_device(const std::string& name) {
-  if (name == "files") return;
+// A new thread of an accelerator works on device 0 until told otherwise, and any new thread has as many
+// helpers as OMP_NUM_THREADS says. Those of devices are given a number with their work.
+void set_up(const std::string& name) {
+  if (name == "files") return use_threads(1);
   const c10::Device device(name.substr(0, name.find(kHelper)));
   if (device.is_cpu()) return;
   c10::impl::VirtualGuardImpl(device.type()).setDevice(device);
@@ -85,7 +87,7 @@ void EngineThread::enqueue(Task task) {
 
 void EngineThread::loop() {
   c10::InferenceMode inference;
-  std::optional<Failure> broken = fence(name_, [&] { select_device(name_); });
+  std::optional<Failure> broken = fence(name_, [&] { set_up(name_); });
   InterruptScope interruptible(interrupt_);
   for (uint64_t finished = 1;; ++finished) {
     Task task;

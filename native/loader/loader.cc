@@ -2,7 +2,9 @@
 // in the process satisfies the engine by its name, so the engine needs no search path. Links nothing itself.
 #include <napi.h>
 
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -13,8 +15,6 @@
 #endif
 #ifdef __linux__
 #include <link.h>
-
-#include <filesystem>
 #endif
 
 namespace {
@@ -36,6 +36,12 @@ std::string namesake(const std::filesystem::path& path) {
 
 // The system's own words for what went wrong, or an empty string.
 std::string open_library(const std::string& path) {
+  // Opening a named pipe would wait for somebody who writes to it.
+  std::error_code missing;
+  const auto kind =
+      std::filesystem::status(std::filesystem::path(reinterpret_cast<const char8_t*>(path.c_str())), missing)
+          .type();
+  if (!missing && kind != std::filesystem::file_type::regular) return "it is not a regular file";
 #ifdef _WIN32
   const int size = MultiByteToWideChar(CP_UTF8, 0, path.data(), static_cast<int>(path.size()), nullptr, 0);
   std::wstring wide(size, L'\0');

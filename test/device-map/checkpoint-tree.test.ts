@@ -6,6 +6,7 @@ import { readLimits } from "#lib/device-map/limits.js";
 import { sizeOf, type ModuleNode } from "#lib/device-map/module-tree.js";
 import { planDeviceMap } from "#lib/device-map/plan.js";
 import { fixtureNames, readFixture, tensorInfos } from "../parity/fixtures.js";
+import { same } from "./machines.js";
 import { unpackTree, type RecordedFamily } from "./recorded-tree.js";
 
 // Recorded from transformers' meta models in bfloat16 by scripts/fixtures/device_map.py.
@@ -17,7 +18,7 @@ function treeOf(name: string) {
   const fixture = readFixture(name);
   const tensors = tensorInfos(fixture);
   const { spec } = describeArchitecture({ config: fixture.config, tensors });
-  return checkpointTree(spec.stages, tensors, "bfloat16");
+  return checkpointTree(spec.stages, tensors, same("bfloat16"));
 }
 
 /** Modules with what they own, in order; the insides of a block are never apart, so their order means nothing. */
@@ -46,7 +47,7 @@ describe("checkpointTree", () => {
       name: `module._orig_mod.${tensor.name}`,
     }));
     const { spec } = describeArchitecture({ config: fixture.config, tensors });
-    expect(rowsOf(checkpointTree(spec.stages, tensors, "bfloat16"))).toEqual(rowsOf(treeOf("mixtral")));
+    expect(rowsOf(checkpointTree(spec.stages, tensors, same("bfloat16")))).toEqual(rowsOf(treeOf("mixtral")));
   });
 
   it("goes by what stages say of themselves, not by their names", () => {
@@ -60,7 +61,7 @@ describe("checkpointTree", () => {
       );
       return JSON.parse(text) as T;
     };
-    const tree = checkpointTree(renamed(spec.stages), renamed(tensorInfos(fixture)), "bfloat16");
+    const tree = checkpointTree(renamed(spec.stages), renamed(tensorInfos(fixture)), same("bfloat16"));
     expect(rowsOf(tree)).toEqual(renamed(rowsOf(treeOf("gemma3-two-bases"))));
   });
 

@@ -1,5 +1,5 @@
 import { describeArchitecture } from "#lib/architectures/describe.js";
-import type { PlaceableProgram } from "#lib/device-map/assignment.js";
+import type { PlaceableProgram, WeightTypes } from "#lib/device-map/assignment.js";
 import { checkpointTree } from "#lib/device-map/checkpoint-tree.js";
 import type { Devices } from "#lib/device-map/devices.js";
 import { sizeOf } from "#lib/device-map/module-tree.js";
@@ -25,7 +25,7 @@ export function machineWith(free: number[], kind = "cuda"): Devices {
 /** The program of a fixture with a dozen layers like its first one, so that there is something to divide. */
 export function programOf(
   name: string,
-  dtypeOn: PlaceableProgram["dtypeOn"] = () => "bfloat16",
+  typesOn: PlaceableProgram["typesOn"] = () => same("bfloat16"),
 ): PlaceableProgram & { bytes: (dtype: Dtype) => number } {
   const fixture = readFixture(name);
   const own = tensorInfos(fixture);
@@ -40,7 +40,12 @@ export function programOf(
         ? []
         : [tensor],
   );
-  return { stages, tensors, dtypeOn, bytes: (dtype) => sizeOf(checkpointTree(stages, tensors, dtype)) };
+  return { stages, tensors, typesOn, bytes: (dtype) => sizeOf(checkpointTree(stages, tensors, same(dtype))) };
+}
+
+/** Linears are kept in the model's own type. */
+export function same(dtype: Dtype): WeightTypes {
+  return { dtype, linears: dtype };
 }
 
 function deepen<T>(layer: T): T[] {

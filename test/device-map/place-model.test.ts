@@ -2,9 +2,11 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { GpuClaims } from "#lib/device-map/gpu-claims.js";
+import type { PlaceableProgram } from "#lib/device-map/assignment.js";
 import { placeModel, type GpuOptions, type PlacedModel } from "#lib/device-map/place-model.js";
 import { readPlacement, type DeviceOptions } from "#lib/device-map/request.js";
-import { machineWith, programOf } from "./machines.js";
+import type { Dtype } from "#lib/native/binding.js";
+import { machineWith, programOf, same } from "./machines.js";
 import { temporaryFolder } from "../temporary-folder.js";
 
 const program = programOf("llama-grouped");
@@ -112,7 +114,7 @@ describe("a model", () => {
   });
 
   it("computes in float16 on an accelerator, and in float32 on the CPU, and is planned with that", async () => {
-    const half = programOf("llama-grouped", (where) => (where === "cpu" ? "float32" : "float16"));
+    const half = programOf("llama-grouped", (where) => same(where === "cpu" ? "float32" : "float16"));
     const dtypeOf = async (options: Partial<DeviceOptions>, free: number[]) =>
       (await place(options, { program: half, free })).assignment.dtype;
     expect(await dtypeOf({ deviceMap: 0 }, [roomy])).toBe("float16");
@@ -123,6 +125,24 @@ describe("a model", () => {
     // 1.5 times its size in float16: room enough in that type, too little in the one that it computes in.
     const { map } = await placed({ maxMemory: { cpu: Math.ceil(1.5 * size) } }, { program: half });
     expect(Object.values(map)).toContain("disk");
+  });
+
+  it("is planned with what a CPU keeps its linears in, where that computes", async () => {
+    const maxMemory = { cpu: Math.ceil(1.5 * size) };
+    const mapOf = async (linears: Dtype, free: number[] = []) => {
+      const typesOn: PlaceableProgram["typesOn"] = (where) => ({
+        dtype: "bfloat16",
+        linears: where === "cpu" ? linears : "bfloat16",
+      });
+      const { map } = await placed(
+        { maxMemory: free.length > 0 ? { 0: roomy } : maxMemory },
+        { program: programOf("llama-grouped", typesOn), free },
+      );
+      return Object.values(map);
+    };
+    expect(await mapOf("bfloat16")).toEqual(["cpu"]);
+    expect(await mapOf("float32")).toContain("disk");
+    expect(await mapOf("float32", [roomy])).toEqual([0]);
   });
 });
 

@@ -32,6 +32,15 @@ export function renameVersion(library: Buffer, from: string, to: string): Buffer
   return file;
 }
 
+/** Lets a library ask for a symbol of another name, which is no longer. */
+export function renameSymbol(library: Buffer, from: string, to: string): Buffer {
+  const file = Buffer.from(library);
+  const at = file.indexOf(`\0${from}\0`, 0, "latin1") + 1;
+  if (at === 0) throw new Error(`The library does not need ${from}.`);
+  file.write(`${to}\0`, at, "latin1");
+  return file;
+}
+
 /** The hash of the ELF specification. */
 function hash(name: string): number {
   let value = 0;

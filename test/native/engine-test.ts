@@ -104,7 +104,7 @@ export async function openEngineTest(): Promise<EngineTest> {
   const build = readEnvironment().addon ?? join(root, "build/Release");
   await openLibtorch(require(join(build, "loader.node")) as LoaderAddon, libtorch);
   const binding = require(join(build, "engine-test.node")) as EngineTest;
-  binding.initialize(RewardModelScoreError);
+  binding.initialize(RewardModelScoreError, undefined, readEnvironment().cpu);
   return binding;
 }
 

@@ -37,6 +37,30 @@ describe("order", () => {
   });
 });
 
+describe("threads", () => {
+  it.each([20_000, 100_000, 2 ** 31, 2 ** 32 + 1, 1e300, -1, 1.5, NaN])(
+    "%d of them are refused",
+    async (threads) => {
+      const error: unknown = await binding
+        .loadArchive(archiveOptions("column.pt", { threads }))
+        .catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ code: "ERR_INVALID_OPTION", details: { option: "threads" } });
+      expect((error as Error).message).toContain(`threads is ${threads}`);
+    },
+  );
+
+  it.each([-1, 2 ** 31, 1e300, NaN])(
+    "an id of padding that no batch can hold is refused too: %d",
+    async (padTokenId) => {
+      const load = binding.loadArchive(archiveOptions("column.pt", { padTokenId }));
+      await expect(load).rejects.toMatchObject({
+        code: "ERR_INVALID_OPTION",
+        details: { option: "padTokenId" },
+      });
+    },
+  );
+});
+
 describe("input and output belong to the caller", () => {
   it("arrays may be changed as soon as the call returns", async () => {
     const model = await binding.loadArchive(archiveOptions("column.pt"));

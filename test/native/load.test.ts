@@ -15,7 +15,7 @@ import { pathToFileURL } from "node:url";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import { readVersion } from "#lib/libtorch/version.js";
-import { renameVersion } from "./elf.js";
+import { renameSymbol, renameVersion } from "./elf.js";
 import { temporaryFolder } from "../temporary-folder.js";
 
 const BUILD = resolve("build/Release");
@@ -36,7 +36,10 @@ beforeEach(() => {
 });
 
 /** Loads the addon in a process of its own; the code and message of the error, or "loaded". */
-function load(root: string, { preload, uid }: { preload?: string; uid?: number } = {}): string {
+function load(
+  root: string,
+  { preload, uid, env }: { preload?: string; uid?: number; env?: Record<string, string> } = {},
+): string {
   const script = `
     const { loadBinding } = await import(${JSON.stringify(pathToFileURL(resolve("dist/native/load.js")))});
     try {
@@ -51,7 +54,7 @@ function load(root: string, { preload, uid }: { preload?: string; uid?: number }
     process.execPath,
     [...imports, "--input-type=module", "-e", script],
     {
-      env: { ...process.env, REWARD_MODEL_SCORE_ADDON: addon },
+      env: { ...process.env, REWARD_MODEL_SCORE_ADDON: addon, ...env },
       encoding: "utf8",
       ...(uid !== undefined && { uid }),
     },
@@ -183,6 +186,40 @@ describe.runIf(process.platform === "linux")("loading", () => {
     const message = load(root);
     expect(message).toMatch(/^ERR_RUNTIME_VERSION: .* does not fit the libtorch in .*undefined symbol/);
     expect(message).toContain(root);
+  });
+
+  it("refuses one that lacks a function which is called much later", () => {
+    const path = join(addon, "engine.node");
+    // at::get_parallel_info()
+    writeFileSync(
+      path,
+      renameSymbol(readFileSync(path), "_ZN2at17get_parallel_infoB5cxx11Ev", "_ZN2at17got"),
+    );
+    expect(load(libtorch)).toMatch(/^ERR_RUNTIME_VERSION: .* does not fit .*undefined symbol: _ZN2at17got/);
+  });
+
+  it.each(["loader.node", "engine.node"])("does not wait for a pipe in the place of %s", (name) => {
+    rmSync(join(addon, name));
+    execFileSync("mkfifo", [join(addon, name)]);
+    expect(load(libtorch)).toContain(`ERR_ADDON: ${addon} lacks`);
+  });
+
+  it("does not wait for a pipe in the place of a library", () => {
+    const message = load(fakeLibtorch((path) => void execFileSync("mkfifo", [path])));
+    expect(message).toMatch(
+      /^ERR_RUNTIME_NOT_FOUND: .*libc10\.so cannot be opened: it is not a regular file/,
+    );
+  });
+
+  it.each([
+    [
+      "sse",
+      /^ERR_INVALID_OPTION: REWARD_MODEL_SCORE_CPU is "sse"; it must be portable, avx2, avx512 or avx512_bf16/,
+    ],
+    ["portable", /^loaded$/],
+    ["", /^loaded$/],
+  ])("checks the instruction set that the environment names: %j", (cpu, expected) => {
+    expect(load(libtorch, { env: { REWARD_MODEL_SCORE_CPU: cpu } })).toMatch(expected);
   });
 
   it("says what helps when thread-local storage runs out", () => {

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
-import { cpSync, symlinkSync } from "node:fs";
+import { cpSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { temporaryFolder } from "../temporary-folder.js";
 
 interface Outcome {
@@ -16,12 +16,16 @@ interface Outcome {
 function run(
   name: string,
   args: string[] = [],
-  options: { node?: string[]; kill?: NodeJS.Signals } = {},
+  options: { node?: string[]; kill?: NodeJS.Signals; limits?: string; env?: Record<string, string> } = {},
 ): Promise<Outcome> {
   const file = fileURLToPath(new URL(`./children/${name}.mjs`, import.meta.url));
-  const child = spawn(process.execPath, [...(options.node ?? []), file, ...args], {
+  const command = [process.execPath, ...(options.node ?? []), file, ...args];
+  const limited = ["sh", "-c", `${options.limits} && exec "$@"`, "sh", ...command];
+  const [program, ...rest] = options.limits === undefined ? command : limited;
+  const child = spawn(program!, rest, {
     timeout: 110_000,
     killSignal: "SIGKILL",
+    env: { ...process.env, ...options.env },
   });
   let stdout = "";
   let stderr = "";
@@ -36,6 +40,8 @@ function run(
   });
 }
 
+const hasAvx512Bf16 =
+  process.platform === "linux" && readFileSync("/proc/cpuinfo", "utf8").includes("avx512_bf16");
 const quiet = (stdout: string, code = 0): Outcome => ({ code, signal: null, stdout, stderr: "" });
 
 describe("a process ends well", { timeout: 120_000 }, () => {
@@ -99,6 +105,91 @@ describe("libtorch is opened beside the event loop", { timeout: 120_000 }, () =>
   it.each(["main", "worker"])("and process.exit() meanwhile does no harm (%s)", async (by) => {
     for (const milliseconds of [0, 50, 150, 300, 500])
       expect(await run("exit-while-opening", [String(milliseconds), by])).toEqual(quiet("", 3));
+  });
+});
+
+/** Of a copy of the demo model: in the folder, or in the archive that is exported from it. */
+describe("weights that change while they are in use", { timeout: 120_000 }, () => {
+  const everything = { "": "disk" };
+  const table = { "model.embed_tokens": "disk" };
+  const layer = { "model.layers.1": "disk" };
+  let folder: string;
+  beforeEach(() => {
+    folder = temporaryFolder("changing");
+    const demo = fileURLToPath(new URL("../../models/demo", import.meta.url));
+    cpSync(demo, folder, { recursive: true });
+  });
+  const change = (file: string, how: string, when: string, onDisk: Record<string, string>) => {
+    const path = join(folder, file);
+    const model = file.endsWith(".pt") ? path : folder;
+    return run("changing-file", [model, path, how, when, JSON.stringify(onDisk)]);
+  };
+
+  it.each([
+    ["model.safetensors", "truncated", "load", {}],
+    ["model.safetensors", "overwritten", "load", {}],
+    ["model.safetensors", "truncated", "score", everything],
+    ["model.safetensors", "overwritten", "score", everything],
+    ["model.safetensors", "emptied", "score", table],
+    ["model.safetensors", "touched", "score", layer],
+    ["exported.pt", "truncated", "load", {}],
+    ["exported.pt", "overwritten", "score", everything],
+    ["exported.pt", "truncated", "score", table],
+  ])("%s %s before %s: an error", async (file, how, when, onDisk) => {
+    expect(await change(file, how, when, onDisk)).toEqual(quiet("ERR_MODEL_CORRUPT true true\n"));
+  });
+
+  it.each(["replaced", "removed"])(
+    "a file that is %s stays what it was for those who use it",
+    async (how) => {
+      expect(await change("model.safetensors", how, "score", everything)).toEqual(quiet("same score\n"));
+    },
+  );
+});
+
+describe.runIf(process.platform === "linux")("threads", { timeout: 120_000 }, () => {
+  it("that limits of the system leave no room for are an error", async () => {
+    // Stacks of 1 GiB, of which an address space of 150 GiB holds less than 200.
+    const limits = "ulimit -s 1048576 && ulimit -v 157286400";
+    const { stdout, ...rest } = await run("threads", ["1000"], { limits });
+    expect(rest).toEqual({ code: 0, signal: null, stderr: "" });
+    expect(stdout).toMatch(
+      /^ERR_INVALID_OPTION threads: .* let this process start 1000 threads.* to \d+ or fewer/,
+    );
+    expect(await run("threads", ["2"], { limits })).toEqual(quiet("2\n"));
+  });
+
+  it("are not as many as OMP_NUM_THREADS says", async () => {
+    expect(await run("threads", ["0"], { env: { OMP_NUM_THREADS: "100000" } })).toEqual(quiet("2\n"));
+  });
+});
+
+describe("the limits of maxMemory are kept in bfloat16", { timeout: 120_000 }, () => {
+  // The demo model has 0.84 MB in bfloat16, and 1.58 MB with its linears in float32.
+  const limit = 1_300_000;
+  const place = async (cpu: string) => {
+    const { stdout, ...rest } = await run("widened", [String(limit)], {
+      env: { REWARD_MODEL_SCORE_CPU: cpu },
+    });
+    expect(rest).toEqual({ code: 0, signal: null, stderr: "" });
+    return JSON.parse(stdout) as { places: string[]; bytes: number };
+  };
+
+  it.runIf(process.arch === "x64")(
+    "where the CPU has no instructions for it and linears are widened",
+    async () => {
+      const { places, bytes } = await place("portable");
+      expect(places).toEqual(["cpu", "disk"]);
+      // All but the room for a layer that is brought in from the disk.
+      expect(bytes).toBeGreaterThan(0.6 * limit);
+      expect(bytes).toBeLessThanOrEqual(limit);
+    },
+  );
+
+  it.runIf(hasAvx512Bf16)("where it has them", async () => {
+    const { places, bytes } = await place("");
+    expect(places).toEqual(["cpu"]);
+    expect(bytes).toBeLessThan(0.9e6);
   });
 });
 

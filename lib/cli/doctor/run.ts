@@ -34,7 +34,7 @@ function describe(report: DoctorReport): string {
     ["addon", addon],
     ["loads in", report.loadSeconds === undefined ? undefined : `${report.loadSeconds.toFixed(2)} s`],
     ["kernels for", runtime?.cpuCapability],
-    ["threads", runtime && /get_num_threads\(\) : (\d+)/.exec(runtime.parallel)?.[1]],
+    ["threads", runtime?.threads.toString()],
     [
       "OpenMP",
       openmp && (openmp.length > 1 ? `${openmp.join(", ")}: more than one, expect trouble` : openmp[0]),

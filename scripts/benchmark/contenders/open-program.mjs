@@ -18,7 +18,7 @@ export async function openOnCpu(binding, options) {
   const deviceMap = options.maxMemory ? null : "cpu";
   const resolved = resolveOptions({ deviceMap, ...options });
   const source = await openCheckpoint(binding, await locateModel(resolved.model));
-  const program = placeableProgram(source, resolved.torchDtype);
+  const program = placeableProgram(source, resolved.torchDtype, binding);
   const { assignment } = await placeModel(readPlacement(resolved, undefined), program, resolved, {
     devices: () => listDevices(binding),
     cudaVisibleDevices: undefined,

@@ -31,7 +31,7 @@ export function describeKernels(level: keyof typeof flags): void {
     let reference: RunOp;
 
     beforeAll(async () => {
-      // Read once, when the first kernel runs.
+      // Read once, when the addon is loaded.
       process.env["REWARD_MODEL_SCORE_CPU"] = level;
       // More threads than cores are tested here; those that wait must not hold a core.
       process.env["OMP_WAIT_POLICY"] = "passive";

@@ -1,12 +1,15 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { openEngineTest, type TensorValue } from "../engine-test.js";
+import { RewardModelScoreError } from "#lib/errors.js";
+import { openEngineTest, type EngineTest, type TensorValue } from "../engine-test.js";
 import { Random, segmentTable, tensor, type Segment } from "./inputs.js";
 import { compileOps, type RunOp } from "./programs.js";
 
+let engine: EngineTest;
 let fused: RunOp;
 
 beforeAll(async () => {
-  fused = compileOps(await openEngineTest(), "fused");
+  engine = await openEngineTest();
+  fused = compileOps(engine, "fused");
 });
 
 describe("ops refuse", () => {
@@ -60,10 +63,10 @@ describe("ops refuse", () => {
   });
 });
 
-it("an unknown instruction set is named with those that exist", () => {
-  process.env["REWARD_MODEL_SCORE_CPU"] = "mmx";
-  const x = tensor("float32", [1, 4], new Float32Array(4));
-  const weight = tensor("float32", [4], new Float32Array(4));
-  const run = (): Float32Array => fused("rms_norm", x, weight, { float: 1e-6 }, false);
-  expect(run).toThrow(/"mmx"; it must be portable, avx2, avx512 or avx512_bf16/);
+it("an instruction set that is unknown, or another than the one in use, is refused", () => {
+  const choose = (cpu: string) => () => engine.initialize(RewardModelScoreError, undefined, cpu);
+  expect(choose("mmx")).toThrow(/"mmx"; it must be portable, avx2, avx512 or avx512_bf16/);
+  const vector = tensor("float32", [4], new Float32Array(4));
+  fused("rms_norm", tensor("float32", [1, 4], new Float32Array(4)), vector, { float: 1e-6 }, false);
+  if (process.arch === "x64") expect(choose("portable")).toThrow(/this process already uses (avx|portable)/);
 });

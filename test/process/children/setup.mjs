@@ -5,9 +5,9 @@ import { loadBinding } from "#lib/native/load.js";
 
 export const binding = await loadBinding((await findLibtorch()).root);
 
-export function load(name) {
+export function load(name, options) {
   const path = fileURLToPath(new URL(`../../fixtures/archives/${name}.pt`, import.meta.url));
-  return binding.loadArchive({ path, device: "cpu", dtype: "auto", threads: 0, padTokenId: 0 });
+  return binding.loadArchive({ path, device: "cpu", dtype: "auto", threads: 0, padTokenId: 0, ...options });
 }
 
 export function batchOf(...rows) {
