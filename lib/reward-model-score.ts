@@ -187,8 +187,9 @@ export class RewardModelScore<Column extends string = "score"> implements AsyncD
   }
 
   /**
-   * Waits for running work, then frees the model; a load that is under way is given up. Safe to call at any time, more
-   * than once. Calls that follow find no model; `load` may follow at once and begins anew.
+   * Waits for running work, then frees the model; a load that is under way is given up, and so is a row at which the
+   * chat template or the tokenizer stands still: its call gets ERR_NOT_LOADED. Safe to call at any time, more than once.
+   * Calls that follow find no model; `load` may follow at once and begins anew.
    *
    * ```ts
    * const step = new RewardModelScore({ model: "demo" });
