@@ -63,7 +63,10 @@ export interface RewardModelScoreOptions<Column extends string = string> {
   inputBatchSize?: number;
   /** Directory of the tokenizer's files, or a Hub repository. Default: the model's own. */
   tokenizer?: string;
-  /** `"chat"` (default) renders the chat template; `"pair"` encodes (instruction, response) as two sequences. */
+  /**
+   * `"chat"` renders the chat template; `"pair"` encodes (instruction, response) as two sequences. Default: what models
+   * of this family read, which is `"chat"` for all that are built in, and for archives.
+   */
   inputFormat?: "chat" | "pair";
   /** A Jinja chat template that replaces the tokenizer's. */
   chatTemplate?: string;
@@ -143,7 +146,7 @@ const schema = v.strictObject({
   outputMappings: v.optional(stringMap, {}),
   inputBatchSize: v.optional(positiveInteger, 50),
   tokenizer: v.optional(v.pipe(v.string(), v.minLength(1))),
-  inputFormat: v.optional(v.picklist(["chat", "pair"]), "chat"),
+  inputFormat: v.optional(v.picklist(["chat", "pair"])),
   chatTemplate: v.optional(v.string()),
   pooling: v.optional(v.picklist(["hf", "last"]), "hf"),
   attributes: v.optional(v.boolean(), false),

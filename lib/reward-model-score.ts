@@ -3,8 +3,7 @@ import type { DeviceMap } from "./device-map/infer.js";
 import { LifeCycle } from "./model/life-cycle.js";
 import { openModel, type LoadProgress } from "./model/open-model.js";
 import { resolveOptions, type ResolvedOptions, type RewardModelScoreOptions } from "./options.js";
-import { resolveColumns } from "./rows/columns.js";
-import type { ReadOptions } from "./rows/read.js";
+import { resolveColumns, type Columns } from "./rows/columns.js";
 import type { AnyRow, Row } from "./rows/types.js";
 import { Call } from "./scoring/call.js";
 import { ScoringJob, type Rows, type ScoreOptions } from "./scoring/job.js";
@@ -49,7 +48,7 @@ export type ScoredRow<R extends object = Row, S = number, Column extends string 
  */
 export class RewardModelScore<Column extends string = "score"> implements AsyncDisposable {
   readonly #options: ResolvedOptions;
-  readonly #reading: ReadOptions;
+  readonly #columns: Columns;
   readonly #model: LifeCycle<Scorer, LoadProgress>;
 
   /**
@@ -59,8 +58,8 @@ export class RewardModelScore<Column extends string = "score"> implements AsyncD
    */
   constructor(options: RewardModelScoreOptions<Column>) {
     this.#options = resolveOptions(options);
-    const { inputMappings, outputMappings, inputFormat, attributes } = this.#options;
-    this.#reading = { columns: resolveColumns(inputMappings, outputMappings, attributes), inputFormat };
+    const { inputMappings, outputMappings, attributes } = this.#options;
+    this.#columns = resolveColumns(inputMappings, outputMappings, attributes);
     this.#model = new LifeCycle((signal, tell) => this.#open(signal, tell));
   }
 
@@ -220,6 +219,6 @@ export class RewardModelScore<Column extends string = "score"> implements AsyncD
     const call = new Call<ScoringProgress>(options);
     const scorer = this.#model.resource;
     if (!scorer) throw notLoaded();
-    return new ScoringJob(scorer, this.#reading, call);
+    return new ScoringJob(scorer, this.#columns, call);
   }
 }

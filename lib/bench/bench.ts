@@ -2,7 +2,7 @@ import type { EncodedRow } from "../batching/row.js";
 import { RewardModelScoreError } from "../errors.js";
 import type { NativeBinding } from "../native/binding.js";
 import type { OpenModel } from "../scoring/scoring-model.js";
-import type { ReadOptions } from "../rows/read.js";
+import type { Columns } from "../rows/columns.js";
 import { isFailed } from "../scoring/outcome.js";
 import { prepareWindow } from "../scoring/prepare.js";
 import { planTrial, recommend, ROUNDS, type BudgetResult } from "./budgets.js";
@@ -11,7 +11,7 @@ import { firstRows, runRows } from "./measure.js";
 import type { Sample } from "./sample.js";
 
 export interface BenchOptions {
-  reading: ReadOptions;
+  columns: Columns;
   /** CPU threads of the model; 0 = physical cores. */
   threads: number;
   /** Measured alone; undefined tries several. */
@@ -51,10 +51,10 @@ export async function bench(
   sample: Sample<unknown>,
   options: BenchOptions,
 ): Promise<BenchResult> {
-  const { signal, reading, onProgress } = options;
+  const { signal, columns, onProgress } = options;
   const loaded = process.memoryUsage.rss();
   const started = performance.now();
-  const window = await prepareWindow(model, sample.rows, 0, reading, signal);
+  const window = await prepareWindow(model, sample.rows, 0, columns, signal);
   const tokenizing = (performance.now() - started) / 1000;
   const rows = window.rows.filter((row): row is EncodedRow => !isFailed(row));
   if (rows.length === 0) {

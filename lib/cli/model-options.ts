@@ -37,7 +37,7 @@ export function addModelOptions(command: Command): Command {
     .option("--output-mappings <pairs>", "columns to write, like score=reward", parsePairs)
     .option("--tokenizer <tokenizer>", "directory or Hub repository of the tokenizer (default: the model's)")
     .addOption(
-      new Option("--input-format <format>", "chat template, or two texts (default: chat)").choices([
+      new Option("--input-format <format>", "chat template, or two texts (default: the model's)").choices([
         "chat",
         "pair",
       ]),

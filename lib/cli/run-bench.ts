@@ -20,8 +20,8 @@ export async function runBench(
   { sample: size, seconds, json, yes, ...flags }: BenchFlags,
 ): Promise<void> {
   const options = resolveOptions(await readModelOptions(flags));
-  const { inputMappings, outputMappings, inputFormat, attributes, libtorch, threads = 0 } = options;
-  const reading = { columns: resolveColumns(inputMappings, outputMappings, attributes), inputFormat };
+  const { inputMappings, outputMappings, attributes, libtorch, threads = 0 } = options;
+  const columns = resolveColumns(inputMappings, outputMappings, attributes);
   await requireLibtorch(libtorch, yes ?? false);
   const progress = new Progress();
   try {
@@ -31,7 +31,7 @@ export async function runBench(
       try {
         const binding = await loadBinding((await findLibtorch(libtorch)).root);
         return await bench(binding, model, sample, {
-          reading,
+          columns,
           threads,
           maxBatchTokens: flags.maxBatchTokens,
           seconds,

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { Architecture } from "../architectures/architecture.js";
 import { poolingProgram } from "../architectures/pooling-program.js";
 import { findChatTemplate } from "../chat/find-template.js";
 import { RewardModelScoreError } from "../errors.js";
@@ -7,7 +8,14 @@ import { loadBinding } from "../native/load.js";
 import type { ResolvedOptions } from "../options.js";
 import { readTokenizerFiles } from "../tokenizer/files.js";
 import { recordFiles } from "./exported-program.js";
-import { findFiles, openProgramSource, openTokenizer, poolingIds, type OpenOptions } from "./open-model.js";
+import {
+  findFiles,
+  inputFormatOf,
+  openProgramSource,
+  openTokenizer,
+  poolingIds,
+  type OpenOptions,
+} from "./open-model.js";
 import { computeDtype, poolingRule } from "./open-program.js";
 
 /**
@@ -45,7 +53,7 @@ export async function exportModel(
     const dtype = torchDtype === "auto" ? computeDtype("auto", architecture.dtype, "cpu") : torchDtype;
     const extraFiles = {
       ...recordFiles(source, dtype, rule),
-      ...(await templateFile(files.directory, options)),
+      ...(await templateFile(files.directory, options, architecture)),
     };
     const pooling = poolingProgram(rule, idsOf);
     const program = { ...spec, extraFiles };
@@ -57,9 +65,10 @@ export async function exportModel(
 
 async function templateFile(
   directory: string,
-  { inputFormat, chatTemplate }: ResolvedOptions,
+  options: ResolvedOptions,
+  architecture: Architecture,
 ): Promise<Record<string, string>> {
-  if (inputFormat === "pair") return {};
+  if (inputFormatOf(options, architecture) === "pair") return {};
   const { config } = await readTokenizerFiles(directory);
-  return { "chat_template.jinja": (await findChatTemplate(directory, config, chatTemplate)).source };
+  return { "chat_template.jinja": (await findChatTemplate(directory, config, options.chatTemplate)).source };
 }

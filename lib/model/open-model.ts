@@ -12,6 +12,7 @@ import type { NativeBinding } from "../native/binding.js";
 import { listDevices } from "../native/devices.js";
 import { loadBinding } from "../native/load.js";
 import type { ResolvedOptions } from "../options.js";
+import type { InputFormat } from "../rows/types.js";
 import type { OpenModel, ScoringModel } from "../scoring/scoring-model.js";
 import { TokenizerPool } from "../tokenizer/tokenizer.js";
 import { isLocal, locateModel, type ModelFiles } from "./locate.js";
@@ -69,7 +70,8 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
     const model = source
       ? await openProgram(binding, source, assignment, options, idsOf!, report)
       : await openArchive(binding, files.archive!, files.directory, assignment, options, report);
-    return await ready(model, tokenizer, release, signal);
+    const inputFormat = inputFormatOf(options, source?.architecture);
+    return await ready(model, inputFormat, tokenizer, release, signal);
   } catch (error) {
     await Promise.all([tokenizer?.close(), placed?.release()]);
     throw error;
@@ -92,6 +94,7 @@ async function sizeOf(files: readonly string[]): Promise<number> {
 
 async function ready(
   model: ScoringModel,
+  inputFormat: InputFormat,
   tokenizer: TokenizerPool,
   release: () => Promise<void>,
   signal: AbortSignal | undefined,
@@ -102,6 +105,7 @@ async function ready(
   }
   return {
     ...model,
+    inputFormat,
     encode: (inputs, abort) => tokenizer.encode(inputs, abort),
     hurry: () => tokenizer.hurry(),
     close: async () => {
@@ -137,17 +141,26 @@ export async function openProgramSource(
   }
 }
 
+/** What rows are read as: what somebody says, else what the model was trained on, of which archives tell nothing. */
+export function inputFormatOf(
+  { inputFormat }: ResolvedOptions,
+  architecture: Architecture | undefined,
+): InputFormat {
+  return inputFormat ?? architecture?.inputFormat ?? "chat";
+}
+
 /** The tokenizer in its worker threads, as the options and the architecture want it. */
 export function openTokenizer(
-  { inputFormat, chatTemplate, truncation, maxLength }: ResolvedOptions,
+  options: ResolvedOptions,
   directory: string,
   architecture: Architecture | undefined,
   signal: AbortSignal | undefined,
 ): Promise<TokenizerPool> {
+  const { chatTemplate, truncation, maxLength } = options;
   const { finalTokenId: appendTokenId, maxPositions: positions } = architecture ?? {};
   return TokenizerPool.open({
     directory,
-    inputFormat,
+    inputFormat: inputFormatOf(options, architecture),
     truncation,
     maxLength,
     signal,

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { RewardModelScoreError, type RowProblem } from "../errors.js";
-import { invalidRows, type ReadOptions } from "../rows/read.js";
+import type { Columns } from "../rows/columns.js";
+import { invalidRows } from "../rows/read.js";
 import type { Row } from "../rows/types.js";
 import type { Call } from "./call.js";
 import { isFailed, type Failed, type Outcome, type Score } from "./outcome.js";
@@ -33,7 +34,7 @@ interface RowOutcome {
 export class ScoringJob {
   constructor(
     private readonly scorer: Scorer,
-    private readonly reading: ReadOptions,
+    private readonly columns: Columns,
     private readonly call: Call<ScoringProgress>,
   ) {}
 
@@ -68,7 +69,7 @@ export class ScoringJob {
     let index = 0;
     for await (const { row, outcome } of this.#strict(rows)) {
       if (isFailed(outcome)) throw notFiniteError([index], []);
-      yield outputRow(row, outcome, this.reading.columns);
+      yield outputRow(row, outcome, this.columns);
       index++;
     }
     await this.call.answered();
@@ -84,7 +85,7 @@ export class ScoringJob {
       }
     };
     for await (const { row, outcome } of this.#outcomes(prepared.bind(this), countOf(rows), failedRow)) {
-      yield outputRow(row, outcome, this.reading.columns);
+      yield outputRow(row, outcome, this.columns);
     }
     await this.call.answered();
   }
@@ -114,8 +115,8 @@ export class ScoringJob {
   async #prepare(window: unknown[], offset: number, signal: AbortSignal): Promise<PreparedWindow> {
     // Checking rows is work too: the event loop gets its turn between windows.
     await setImmediate();
-    const { scorer, reading } = this;
-    return scorer.track(prepareWindow(scorer.model, window, offset, reading, signal));
+    const { scorer, columns } = this;
+    return scorer.track(prepareWindow(scorer.model, window, offset, columns, signal));
   }
 
   /**

@@ -1,7 +1,8 @@
 import type { EncodedRow } from "../batching/row.js";
 import { RewardModelScoreError, type RowProblem } from "../errors.js";
 import type { OpenModel } from "./scoring-model.js";
-import { readRow, type ReadOptions } from "../rows/read.js";
+import type { Columns } from "../rows/columns.js";
+import { readRow } from "../rows/read.js";
 import type { Row, RowInput } from "../rows/types.js";
 import type { Failed } from "./outcome.js";
 
@@ -26,7 +27,7 @@ export async function prepareWindow(
   model: OpenModel,
   source: unknown[],
   offset: number,
-  reading: ReadOptions,
+  columns: Columns,
   signal: AbortSignal,
 ): Promise<PreparedWindow> {
   signal.throwIfAborted();
@@ -47,7 +48,7 @@ export async function prepareWindow(
   const places: number[] = [];
   const inputs: RowInput[] = [];
   source.forEach((row, place) => {
-    const read = readRow(row, offset + place, reading);
+    const read = readRow(row, offset + place, { columns, inputFormat: model.inputFormat });
     window.source.push(read.columns);
     if ("problems" in read) return fail(place, read.problems);
     places.push(place);

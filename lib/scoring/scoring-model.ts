@@ -1,6 +1,7 @@
 import type { EncodedRow } from "../batching/row.js";
 import type { Pack } from "../batching/packed.js";
 import type { DeviceMap } from "../device-map/infer.js";
+import type { InputFormat } from "../rows/types.js";
 import type { TokenizerPool } from "../tokenizer/tokenizer.js";
 import type { Replicas } from "./replicas.js";
 
@@ -36,6 +37,8 @@ export interface ScoreShape {
 
 /** A model that is ready to score, from text to scores. */
 export interface OpenModel extends ScoringModel {
+  /** What rows are read as. */
+  inputFormat: InputFormat;
   encode: TokenizerPool["encode"];
   hurry: TokenizerPool["hurry"];
   close(): Promise<void>;

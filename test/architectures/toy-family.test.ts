@@ -7,7 +7,13 @@ import type { Family } from "#lib/architectures/family.js";
 import type { Stage } from "#lib/architectures/stage.js";
 import { planPacks } from "#lib/batching/packed.js";
 import { placeStages } from "#lib/device-map/place.js";
+import { inputFormatOf } from "#lib/model/open-model.js";
 import type { NativeBinding } from "#lib/native/binding.js";
+import { resolveOptions } from "#lib/options.js";
+import { resolveColumns } from "#lib/rows/columns.js";
+import type { RowInput } from "#lib/rows/types.js";
+import { prepareWindow } from "#lib/scoring/prepare.js";
+import type { OpenModel } from "#lib/scoring/scoring-model.js";
 import { openBinding } from "../native/archives.js";
 import type { ArchitectureFixture } from "../parity/fixtures.js";
 import { writeCheckpoint } from "../parity/tiny-checkpoint.js";
@@ -16,8 +22,8 @@ import { tinyWeights } from "../parity/tiny-weights.js";
 // A trunk that has nothing of a decoder: learned positions, and layers in which every token reads the mean of its row.
 
 const EMBEDDINGS = `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
-    positions = torch.embedding(self.positions, batch["positions"].long())
-    return (torch.embedding(self.words, batch["ids"]) + positions).to(x.dtype)
+    positions = lookup(self.positions, batch["positions"].long())
+    return (lookup(self.words, batch["ids"]) + positions).to(x.dtype)
 `;
 const LAYER = `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
     lengths = batch["segments"][:, 1].long()
@@ -182,12 +188,40 @@ it("a family of another kind needs nothing of decoders, from config.json to scor
   }
 });
 
+const tensors = Object.entries(fixture.tensors).map(([name, [shape]]) => ({
+  name,
+  shape,
+  dtype: "F32",
+  file: 0,
+}));
+
 it("is not known to others", () => {
-  const tensors = Object.entries(fixture.tensors).map(([name, [shape]]) => ({
-    name,
-    shape,
-    dtype: "F32",
-    file: 0,
-  }));
   expect(() => describeArchitecture({ config: fixture.config, tensors })).toThrow(/no built-in program/);
+});
+
+it("decides what rows are read as, unless an option does", async () => {
+  const architecture = describeArchitecture({ config: fixture.config, tensors }, [toy]);
+  const readAs = async (option: { inputFormat?: "chat" | "pair" }, of: typeof architecture | undefined) => {
+    const inputs: RowInput[] = [];
+    const model: Partial<OpenModel> = {
+      inputFormat: inputFormatOf(resolveOptions({ model: "toy", ...option }), of),
+      encode: (all) => {
+        inputs.push(...all);
+        return Promise.resolve([]);
+      },
+    };
+    const rows = [{ instruction: "q", response: "a" }];
+    await prepareWindow(model as OpenModel, rows, 0, resolveColumns(), new AbortController().signal);
+    return inputs[0];
+  };
+  const pair = { question: "q", answer: "a" };
+  const chat = [
+    { role: "user", content: "q" },
+    { role: "assistant", content: "a" },
+  ];
+  expect(await readAs({}, architecture)).toEqual(pair);
+  expect(await readAs({ inputFormat: "chat" }, architecture)).toEqual(chat);
+  // An archive says nothing.
+  expect(await readAs({}, undefined)).toEqual(chat);
+  expect(await readAs({ inputFormat: "pair" }, undefined)).toEqual(pair);
 });

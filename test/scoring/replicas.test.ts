@@ -23,6 +23,7 @@ function scoreAll(native: Replicas, count: number): Promise<unknown>[] {
       throw new Error("rows are encoded already");
     },
     hurry: () => {},
+    inputFormat: "chat",
     encode: () => Promise.reject(new Error("rows are encoded already")),
     close: () => native.dispose(),
   });
