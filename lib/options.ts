@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { readPlacement } from "./device-map/request.js";
 import { readDeviceEnvironment } from "./env.js";
 import { RewardModelScoreError } from "./errors.js";
+import { innermostIssue } from "./innermost-issue.js";
 import { DEMO_MODEL } from "./model/demo.js";
 import { reasonOf } from "./rows/text.js";
 import { counterpartOf, describeCounterpart } from "./other-names.js";
@@ -167,8 +168,8 @@ export function resolveOptions(options: RewardModelScoreOptions): ResolvedOption
   if (!result.success) {
     // A name that is no option may stand for one that is missing.
     const issue = result.issues.find(isUnknownKey) ?? result.issues[0];
-    const option = v.getDotPath(issue) ?? "options";
-    throw new RewardModelScoreError("ERR_INVALID_OPTION", describeIssue(option, issue), { option });
+    const { place: option = "options", issue: problem } = innermostIssue(issue);
+    throw new RewardModelScoreError("ERR_INVALID_OPTION", describeIssue(option, problem), { option });
   }
   const resolved = result.output;
   readPlacement(resolved, readDeviceEnvironment().localRank);
@@ -196,5 +197,7 @@ function describeIssue(option: string, issue: v.BaseIssue<unknown>): string {
     return `There is no option "${option}".${hint} Options: ${names.join(", ")}.`;
   }
   if (issue.type === "max_value") return issue.message;
-  return `Option ${option}: expected ${issue.expected ?? "another value"} but received ${issue.received}.`;
+  if (option === "model" && issue.input === undefined)
+    return `Option model is missing. It names a Hub repository, a directory, a TorchScript archive, or "demo".`;
+  return `Option ${option}: expected ${issue.expected ?? issue.type} but received ${issue.received}.`;
 }

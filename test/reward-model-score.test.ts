@@ -343,6 +343,32 @@ describe("a loaded model", () => {
   });
 });
 
+describe("an option of a wrong value", () => {
+  it.each([
+    [{}, "model", /Option model is missing\. It names a Hub repository/],
+    [{ model, maxBatchTokens: 0.5 }, "maxBatchTokens", /expected integer but received 0\.5/],
+    [
+      { model, cudaDevices: [0, "1"] },
+      "cudaDevices.1",
+      /Option cudaDevices\.1: expected number but received "1"/,
+    ],
+    [{ model, replicas: ["cuda:0", null] }, "replicas.1", /Option replicas\.1: .* but received null/],
+    [
+      { model, deviceMap: { score: true } },
+      "deviceMap.score",
+      /Option deviceMap\.score: .* but received true/,
+    ],
+    [{ model, deviceMap: true }, "deviceMap", /Option deviceMap: .* but received true/],
+  ])("is named with its place and value: %j", (options, option, message) => {
+    expect(() => new RewardModelScore(options as never)).toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(message) as unknown,
+        details: { option },
+      }) as Error,
+    );
+  });
+});
+
 describe("loading and unloading", () => {
   it("refuses work without a model", async () => {
     const step = new RewardModelScore({ model });

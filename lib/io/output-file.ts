@@ -128,7 +128,8 @@ async function openSink(path: string, input: BigIntStats | undefined): Promise<B
   }
   const place = path === "-" ? { path, descriptor: STDOUT } : await followLinks(path);
   if (place.descriptor === STDOUT) {
-    if (isSameFile(input, await promisify(fstat)(STDOUT, { bigint: true }))) throw isInput("standard output");
+    if (isSameFile(input, await promisify(fstat)(STDOUT, { bigint: true })))
+      throw isInput("the file behind standard output");
     return new StandardOutput();
   }
   const existing = await stat(path, { bigint: true }).catch(ignoreMissing);

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { RewardModelScoreError } from "../errors.js";
+import { innermostIssue } from "../innermost-issue.js";
 import { readText } from "../io/regular-file.js";
 
 /** A special token is written as its text, or as an AddedToken with that text in `content`. */
@@ -130,8 +131,7 @@ async function read<Schema extends v.GenericSchema>(
   }
   const result = v.safeParse(schema, json);
   if (result.success) return result.output;
-  const [issue] = result.issues;
-  const place = v.getDotPath(issue) ?? "the file";
+  const { place = "the file", issue } = innermostIssue(result.issues[0]);
   throw new RewardModelScoreError(
     code,
     `${path} is not as expected: ${place}: ${issue.message}`,

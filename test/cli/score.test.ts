@@ -232,7 +232,7 @@ describe("score", () => {
       expect(stderr).toMatch(/scored\.jsonl\.partial (and cannot be written there|is there already)/);
       expect(readFileSync(taken, "utf8")).toBe(content);
     }
-    const shell = (command: string) => {
+    const shell = (command: string, place: string) => {
       const { status, stderr } = spawnSync(
         "bash",
         ["-c", `${command.replace("RUN", `"${process.execPath}" "${MAIN}" score --model ${MODEL}`)}`],
@@ -243,12 +243,14 @@ describe("score", () => {
       );
       expect({ status, stderr }).toEqual({
         status: 2,
-        stderr: expect.stringContaining("Name another output") as string,
+        stderr: expect.stringContaining(
+          `The rows are read from ${place} and cannot be written there too. Name another output`,
+        ) as string,
       });
     };
-    shell(`RUN "${rows}" >> "${rows}"`);
-    shell(`RUN - --output "${rows}" < "${rows}"`);
-    shell(`RUN /dev/stdin --output "${rows}" < "${rows}"`);
+    shell(`RUN "${rows}" >> "${rows}"`, "the file behind standard output");
+    shell(`RUN - --output "${rows}" < "${rows}"`, rows);
+    shell(`RUN /dev/stdin --output "${rows}" < "${rows}"`, rows);
     expect(readFileSync(rows, "utf8")).toBe(jsonl([FIRST]));
   });
 
