@@ -1,14 +1,14 @@
 import { Command } from "commander";
 import { counterpartOf, describeCounterpart } from "../other-names.js";
 import { packageVersion } from "../version.js";
-import { benchCommand } from "./commands/bench.js";
-import { cacheCommand } from "./commands/cache.js";
-import { deviceMapCommand } from "./commands/device-map.js";
-import { doctorCommand } from "./commands/doctor.js";
-import { downloadCommand } from "./commands/download.js";
-import { exportCommand } from "./commands/export.js";
-import { scoreCommand } from "./commands/score.js";
-import { setupCommand } from "./commands/setup.js";
+import { benchCommand } from "./bench/command.js";
+import { cacheCommand } from "./cache/command.js";
+import { deviceMapCommand } from "./device-map/command.js";
+import { doctorCommand } from "./doctor/command.js";
+import { downloadCommand } from "./download/command.js";
+import { exportCommand } from "./export/command.js";
+import { scoreCommand } from "./score/command.js";
+import { setupCommand } from "./setup/command.js";
 
 /** What a command needs is imported when it runs: --help answers without libtorch, tokenizers or the Hub's client. */
 export function createProgram(): Command {

@@ -6,7 +6,7 @@ import { formatBytes } from "../io/format.js";
 import { findLibtorch } from "../libtorch/find.js";
 import { SPACE_NEEDED } from "../libtorch/setup.js";
 import { LIBTORCH_SERIES } from "../libtorch/version.js";
-import { runSetup } from "./run-setup.js";
+import { runSetup } from "./setup/run.js";
 
 /**
  * Makes sure that there is a libtorch before anything else happens. Where none is found and none was named, a user at a

@@ -1,7 +1,7 @@
 import { lstat, open, rename, rm, type FileHandle } from "node:fs/promises";
 import { RewardModelScoreError } from "../errors.js";
 import { FileLock, readOwner } from "./file-lock.js";
-import type { ByteSink } from "./output-file.js";
+import type { ByteSink } from "./byte-sink.js";
 
 /**
  * A file that has its name when it is complete. Until then its bytes are in `<path>.partial`, which one process at a

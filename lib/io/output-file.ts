@@ -5,21 +5,10 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { RewardModelScoreError } from "../errors.js";
 import { AtomicFile } from "./atomic-file.js";
+import type { ByteSink } from "./byte-sink.js";
 import { writeError } from "./disk.js";
 import { followLinks } from "./links.js";
 import { StandardOutput, StreamOutput } from "./stream-output.js";
-
-/** Where bytes go. */
-export interface ByteSink {
-  /** For messages. */
-  readonly name: string;
-  /** Where the bytes stay when the work is not finished; undefined where they are gone. */
-  readonly partial: string | undefined;
-  /** Resolves when they are written. */
-  append(bytes: Uint8Array): Promise<void>;
-  commit(): Promise<void>;
-  abandon(): Promise<void>;
-}
 
 const STDOUT = 1;
 const NEWLINE = Buffer.from("\n");

@@ -1,5 +1,5 @@
 import { open, type FileHandle } from "node:fs/promises";
-import type { ByteSink } from "./output-file.js";
+import type { ByteSink } from "./byte-sink.js";
 
 /** Standard output. */
 export class StandardOutput implements ByteSink {

@@ -8,7 +8,7 @@ import { buildTokenizer } from "./load.js";
 import type { Frame } from "./pipeline/post-processor.js";
 import type { Tokenizer } from "./pipeline/tokenizer.js";
 import { Step } from "./progress.js";
-import { readable, requireTokens } from "./row-length.js";
+import { type Limits, readable, requireTokens } from "./row-length.js";
 import { longestFirst, type Side, truncate } from "./truncation.js";
 
 /** Plain data: it travels to the worker threads. */
@@ -37,13 +37,9 @@ export interface EncodedInput {
 }
 
 /** What a caller asks of the tokenizer beside ids of rows. */
-export interface TokenizerInfo {
+export interface TokenizerInfo extends Limits {
   /** Ids of the special tokens by name: `pad_token`, `cls_token`, … */
   specialTokenIds: Record<string, number>;
-  /** The longest row that truncation leaves; null when it leaves any. */
-  maxLength: number | null;
-  /** Positions that the model was made for; null when nobody says. */
-  positions: number | null;
 }
 
 /** transformers writes "no limit" as a number that no sequence reaches. */

@@ -1,5 +1,4 @@
 import { RewardModelScoreError } from "../errors.js";
-import type { TokenizerInfo } from "./row-encoder.js";
 import type { Side } from "./truncation.js";
 
 /*
@@ -19,7 +18,13 @@ const CHARACTERS_PER_KEPT_TOKEN = 64;
 /** Tokens of a row for each position of the model: no way of stretching positions goes that far. */
 const TOKENS_PER_POSITION = 16;
 
-type Limits = Pick<TokenizerInfo, "maxLength" | "positions">;
+/** What is known of the lengths that a model and its tokenizer take. */
+export interface Limits {
+  /** The longest row that truncation leaves; null when it leaves any. */
+  maxLength: number | null;
+  /** Positions that the model was made for; null when nobody says. */
+  positions: number | null;
+}
 
 /**
  * The text that is tokenized: all of it, or with truncation the part that can be kept.

@@ -1,8 +1,12 @@
 import { formatBytes } from "../../io/format.js";
-import type { DoctorFlags } from "../commands/doctor.js";
 import { printable } from "../../printable.js";
 import { packageVersion } from "../../version.js";
 import { type DoctorReport, inspect } from "./inspect.js";
+
+export interface DoctorFlags {
+  json?: boolean;
+  libtorch?: string;
+}
 
 export async function runDoctor({ json, libtorch }: DoctorFlags): Promise<void> {
   const report = await inspect(packageVersion(), libtorch);

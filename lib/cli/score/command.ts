@@ -1,7 +1,6 @@
 import { Command } from "commander";
-import { addModelOptions, type ModelFlags } from "../model-options.js";
-
-export type ScoreFlags = ModelFlags & { output?: string; yes?: boolean };
+import { addModelOptions } from "../model-options.js";
+import type { ScoreFlags } from "./run.js";
 
 export function scoreCommand(): Command {
   const command = new Command("score")
@@ -15,7 +14,7 @@ export function scoreCommand(): Command {
     .option("--output <file>", "where the scored rows go, also .gz (default: standard output)")
     .option("-y, --yes", "fetch libtorch without asking where it is missing");
   return addModelOptions(command).action(async (rows: string, flags: ScoreFlags) => {
-    const { runScore } = await import("../run-score.js");
+    const { runScore } = await import("./run.js");
     await runScore(rows, flags);
   });
 }

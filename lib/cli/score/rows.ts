@@ -1,11 +1,11 @@
-import { RewardModelScoreError } from "../errors.js";
-import { recognizeKind } from "../io/file-kind.js";
-import { InputFile } from "../io/input-file.js";
-import { setMembers } from "../io/json-object.js";
-import { readLines } from "../io/lines.js";
-import { parsePythonJson } from "../io/python-json.js";
-import type { Columns } from "../rows/columns.js";
-import type { Row } from "../rows/types.js";
+import { RewardModelScoreError } from "../../errors.js";
+import { recognizeKind } from "../../io/file-kind.js";
+import { InputFile } from "../../io/input-file.js";
+import { setMembers } from "../../io/json-object.js";
+import { readLines } from "../../io/lines.js";
+import { parsePythonJson } from "../../io/python-json.js";
+import type { Columns } from "../../rows/columns.js";
+import type { Row } from "../../rows/types.js";
 
 /** A line of the input with what is known of it before it is scored. */
 export interface InputRow {

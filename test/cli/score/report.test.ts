@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import type { InputRow } from "#lib/cli/rows.js";
-import { ScoreReport } from "#lib/cli/score-report.js";
+import type { InputRow } from "#lib/cli/score/rows.js";
+import { ScoreReport } from "#lib/cli/score/report.js";
 
 let told: string;
 

@@ -1,9 +1,5 @@
 import { Command } from "commander";
-
-export interface DoctorFlags {
-  json?: boolean;
-  libtorch?: string;
-}
+import type { DoctorFlags } from "./run.js";
 
 export function doctorCommand(): Command {
   return new Command("doctor")
@@ -15,7 +11,7 @@ export function doctorCommand(): Command {
     .option("--json", "print JSON, for bug reports")
     .option("--libtorch <directory>", "look at this libtorch")
     .action(async (flags: DoctorFlags) => {
-      const { runDoctor } = await import("../doctor/run.js");
+      const { runDoctor } = await import("./run.js");
       await runDoctor(flags);
     });
 }

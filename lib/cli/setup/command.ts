@@ -27,7 +27,7 @@ export function setupCommand(): Command {
     .option("--offline <file>", "unpack this libtorch zip or wheel of torch instead of fetching one")
     .option("--dry-run", "say what would be done and change nothing")
     .action(async (flags: SetupFlags) => {
-      const { runSetup } = await import("../run-setup.js");
+      const { runSetup } = await import("./run.js");
       await runSetup(flags);
     });
 }

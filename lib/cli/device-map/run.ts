@@ -1,22 +1,27 @@
-import { planProgram } from "../device-map/assign-map.js";
-import { measuredLimits } from "../device-map/devices.js";
-import { expandDeviceMap } from "../device-map/forms.js";
-import { tensorSizes, type ModuleNode } from "../device-map/module-tree.js";
-import { readPlacement } from "../device-map/request.js";
-import type { Boundary, DeviceMap } from "../device-map/infer.js";
-import { RewardModelScoreError } from "../errors.js";
-import { formatBytes } from "../io/format.js";
-import { findLibtorch } from "../libtorch/find.js";
-import { placeableProgram } from "../model/open-program.js";
-import { readHeaders } from "../model/read-headers.js";
-import type { NativeBinding } from "../native/binding.js";
-import { listDevices } from "../native/devices.js";
-import { loadBinding } from "../native/load.js";
-import { resolveOptions } from "../options.js";
-import { printable } from "../printable.js";
-import type { DeviceMapFlags } from "./commands/device-map.js";
-import { interruptible } from "./interrupt.js";
-import { align } from "./table.js";
+import type { RewardModelScoreOptions } from "../../options.js";
+import { planProgram } from "../../device-map/assign-map.js";
+import { measuredLimits } from "../../device-map/devices.js";
+import { expandDeviceMap } from "../../device-map/forms.js";
+import { tensorSizes, type ModuleNode } from "../../device-map/module-tree.js";
+import { readPlacement } from "../../device-map/request.js";
+import type { Boundary, DeviceMap } from "../../device-map/infer.js";
+import { RewardModelScoreError } from "../../errors.js";
+import { formatBytes } from "../../io/format.js";
+import { findLibtorch } from "../../libtorch/find.js";
+import { placeableProgram } from "../../model/open-program.js";
+import { readHeaders } from "../../model/read-headers.js";
+import type { NativeBinding } from "../../native/binding.js";
+import { listDevices } from "../../native/devices.js";
+import { loadBinding } from "../../native/load.js";
+import { resolveOptions } from "../../options.js";
+import { printable } from "../../printable.js";
+import { interruptible } from "../interrupt.js";
+import { align } from "../table.js";
+
+export type DeviceMapFlags = Pick<
+  RewardModelScoreOptions,
+  "deviceMap" | "maxMemory" | "torchDtype" | "revision" | "token" | "cacheDir" | "localFilesOnly" | "libtorch"
+> & { json?: boolean };
 
 export async function runDeviceMap(
   model: string,

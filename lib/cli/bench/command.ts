@@ -1,8 +1,7 @@
 import { Command } from "commander";
-import { addModelOptions, type ModelFlags } from "../model-options.js";
+import { addModelOptions } from "../model-options.js";
 import { parsePositive } from "../parse.js";
-
-export type BenchFlags = ModelFlags & { sample: number; seconds: number; json?: boolean; yes?: boolean };
+import type { BenchFlags } from "./run.js";
 
 export function benchCommand(): Command {
   const command = new Command("bench")
@@ -18,7 +17,7 @@ export function benchCommand(): Command {
     .option("--json", "print the figures as JSON, in tokens, seconds, bytes and operations per second")
     .option("-y, --yes", "fetch libtorch without asking where it is missing");
   return addModelOptions(command).action(async (rows: string, flags: BenchFlags) => {
-    const { runBench } = await import("../run-bench.js");
+    const { runBench } = await import("./run.js");
     await runBench(rows, flags);
   });
 }

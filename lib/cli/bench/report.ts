@@ -1,6 +1,6 @@
-import type { BenchResult } from "../bench/bench.js";
-import { formatBytes, formatDuration } from "../io/format.js";
-import { align } from "./table.js";
+import type { BenchResult } from "../../bench/bench.js";
+import { formatBytes, formatDuration } from "../../io/format.js";
+import { align } from "../table.js";
 
 /** What `bench` prints. */
 export function describeBench(result: BenchResult): string {

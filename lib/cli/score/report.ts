@@ -1,9 +1,9 @@
-import { formatDuration } from "../io/format.js";
-import { printable } from "../printable.js";
-import type { LoadProgress } from "../model/open-model.js";
-import type { ScoringProgress } from "../scoring/scorer.js";
-import { reportLoading } from "./load-report.js";
-import { Progress } from "./progress.js";
+import { formatDuration } from "../../io/format.js";
+import { printable } from "../../printable.js";
+import type { LoadProgress } from "../../model/open-model.js";
+import type { ScoringProgress } from "../../scoring/scorer.js";
+import { reportLoading } from "../load-report.js";
+import { Progress } from "../progress.js";
 import type { InputRow } from "./rows.js";
 
 /** How many rows without a score are told one by one; all of them carry their error in the output. */

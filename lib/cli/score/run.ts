@@ -1,16 +1,18 @@
-import type { InputFile } from "../io/input-file.js";
-import { OutputFile } from "../io/output-file.js";
-import type { RewardModelScoreOptions } from "../options.js";
-import { RewardModelScore } from "../reward-model-score.js";
-import { resolveColumns } from "../rows/columns.js";
-import { abortable } from "../abortable.js";
-import type { ScoreFlags } from "./commands/score.js";
-import { interruptible } from "./interrupt.js";
-import { readModelOptions } from "./read-model-options.js";
-import { requireLibtorch } from "./require-libtorch.js";
-import { EXIT } from "./report-error.js";
+import type { InputFile } from "../../io/input-file.js";
+import { OutputFile } from "../../io/output-file.js";
+import type { RewardModelScoreOptions } from "../../options.js";
+import { RewardModelScore } from "../../reward-model-score.js";
+import { resolveColumns } from "../../rows/columns.js";
+import { abortable } from "../../abortable.js";
+import { interruptible } from "../interrupt.js";
+import type { ModelFlags } from "../model-options.js";
+import { readModelOptions } from "../read-model-options.js";
+import { requireLibtorch } from "../require-libtorch.js";
+import { EXIT } from "../report-error.js";
 import { errorOf, formatRow, openRows, readRows, type InputRow } from "./rows.js";
-import { ScoreReport } from "./score-report.js";
+import { ScoreReport } from "./report.js";
+
+export type ScoreFlags = ModelFlags & { output?: string; yes?: boolean };
 
 export async function runScore(
   path: string,

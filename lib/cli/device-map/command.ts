@@ -1,11 +1,6 @@
 import { Command, Option } from "commander";
-import type { RewardModelScoreOptions } from "../../options.js";
 import { addMapOptions } from "../device-options.js";
-
-export type DeviceMapFlags = Pick<
-  RewardModelScoreOptions,
-  "deviceMap" | "maxMemory" | "torchDtype" | "revision" | "token" | "cacheDir" | "localFilesOnly" | "libtorch"
-> & { json?: boolean };
+import type { DeviceMapFlags } from "./run.js";
 
 export function deviceMapCommand(): Command {
   const command = new Command("device-map")
@@ -31,7 +26,7 @@ export function deviceMapCommand(): Command {
     .option("--local-files-only", "use only what is in the Hub cache")
     .option("--libtorch <directory>", "folder of libtorch, to look at this machine's devices")
     .action(async (model: string, flags: DeviceMapFlags) => {
-      const { runDeviceMap } = await import("../run-device-map.js");
+      const { runDeviceMap } = await import("./run.js");
       await runDeviceMap(model, flags);
     });
 }

@@ -1,19 +1,21 @@
-import { bench } from "../bench/bench.js";
-import { sampleRows, type Sample } from "../bench/sample.js";
-import { RewardModelScoreError } from "../errors.js";
-import { findLibtorch } from "../libtorch/find.js";
-import { openModel } from "../model/open-model.js";
-import { loadBinding } from "../native/load.js";
-import { resolveOptions } from "../options.js";
-import { resolveColumns } from "../rows/columns.js";
-import { describeBench } from "./bench-report.js";
-import type { BenchFlags } from "./commands/bench.js";
-import { interruptible } from "./interrupt.js";
-import { reportLoading } from "./load-report.js";
-import { Progress } from "./progress.js";
-import { readModelOptions } from "./read-model-options.js";
-import { requireLibtorch } from "./require-libtorch.js";
-import { openRows, readRows, type InputRow } from "./rows.js";
+import { bench } from "../../bench/bench.js";
+import { sampleRows, type Sample } from "../../bench/sample.js";
+import { RewardModelScoreError } from "../../errors.js";
+import { findLibtorch } from "../../libtorch/find.js";
+import { openModel } from "../../model/open-model.js";
+import { loadBinding } from "../../native/load.js";
+import { resolveOptions } from "../../options.js";
+import { resolveColumns } from "../../rows/columns.js";
+import { describeBench } from "./report.js";
+import { interruptible } from "../interrupt.js";
+import { reportLoading } from "../load-report.js";
+import { Progress } from "../progress.js";
+import type { ModelFlags } from "../model-options.js";
+import { readModelOptions } from "../read-model-options.js";
+import { requireLibtorch } from "../require-libtorch.js";
+import { openRows, readRows, type InputRow } from "../score/rows.js";
+
+export type BenchFlags = ModelFlags & { sample: number; seconds: number; json?: boolean; yes?: boolean };
 
 export async function runBench(
   path: string,

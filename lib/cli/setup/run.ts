@@ -1,7 +1,7 @@
-import { formatBytes } from "../io/format.js";
-import { setup, type SetupOptions } from "../libtorch/setup.js";
-import { interruptible } from "./interrupt.js";
-import { Progress } from "./progress.js";
+import { formatBytes } from "../../io/format.js";
+import { setup, type SetupOptions } from "../../libtorch/setup.js";
+import { interruptible } from "../interrupt.js";
+import { Progress } from "../progress.js";
 
 export async function runSetup(
   options: Pick<SetupOptions, "device" | "headers" | "libtorch" | "offline" | "dryRun">,
