@@ -1,5 +1,6 @@
 import type { Stage } from "../architectures/stage.js";
 import type { Dtype, TensorInfo } from "../native/binding.js";
+import type { WeightTypes } from "./checkpoint-tree.js";
 import type { DeviceMap } from "./infer.js";
 import type { Placement } from "./place.js";
 
@@ -11,14 +12,6 @@ export interface PlaceableProgram {
   isWhole?: true;
   /** What it computes in, and its size follows. */
   typesOn: (where: "cpu" | "accelerator") => WeightTypes;
-}
-
-/** What the weights of a model are in memory. */
-export interface WeightTypes {
-  /** The type of the model. */
-  dtype: Dtype;
-  /** What linears of that type are kept in: most of the weights. */
-  linears: Dtype;
 }
 
 /** One copy of the model, in the words of the engine. */

@@ -1,10 +1,17 @@
 import { moduleName } from "../architectures/module-names.js";
 import type { Stage } from "../architectures/stage.js";
 import type { Dtype, TensorInfo, WeightSpec } from "../native/binding.js";
-import type { WeightTypes } from "./assignment.js";
 import type { ModuleNode } from "./module-tree.js";
 
 const DTYPE_BYTES: Record<Dtype, number> = { float32: 4, bfloat16: 2, float16: 2 };
+
+/** What the weights of a model are in memory. */
+export interface WeightTypes {
+  /** The type of the model. */
+  dtype: Dtype;
+  /** What linears of that type are kept in: most of the weights. */
+  linears: Dtype;
+}
 
 /**
  * The modules of a built-in program as transformers' model of the same checkpoint has them on the meta device: in its
