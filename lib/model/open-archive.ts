@@ -6,9 +6,10 @@ import { planPaddedBatches } from "../batching/padded.js";
 import type { EncodedRow } from "../batching/row.js";
 import type { Assignment, PlaceableProgram } from "../device-map/assignment.js";
 import { RewardModelScoreError } from "../errors.js";
-import type { NativeBinding } from "../native/binding.js";
+import type { Dtype, NativeBinding } from "../native/binding.js";
 import type { ResolvedOptions } from "../options.js";
 import { loadReplicas } from "./load-replicas.js";
+import { computeDtype } from "./open-program.js";
 import { exists } from "../io/exists.js";
 import { readJson } from "../model-files/json.js";
 import type { ScoringModel } from "../scoring/scoring-model.js";
@@ -19,10 +20,15 @@ const padConfig = v.object({
   ),
 });
 
-/** An archive as the planner sees it: one stage, of the size of the file. */
-export async function placeableArchive(archive: string): Promise<PlaceableProgram> {
+/** An archive as the planner sees it: one linear, of as many weights as the file has room for. */
+export async function placeableArchive(
+  binding: NativeBinding,
+  archive: string,
+  torchDtype: ResolvedOptions["torchDtype"],
+): Promise<PlaceableProgram> {
   const { size } = await stat(archive);
-  const shape = [Math.ceil(size / 4)];
+  const own = await weightType(binding, archive);
+  const shape = [Math.ceil(size / (own === "float32" ? 4 : 2))];
   const tensor = `${ARCHIVE}.weights`;
   return {
     stages: [
@@ -31,13 +37,25 @@ export async function placeableArchive(archive: string): Promise<PlaceableProgra
         block: false,
         source: "",
         attributes: {},
-        weights: { all: { kind: "dense", dtype: "float32", parts: [{ tensor }], shape } },
+        weights: { all: { kind: "linear", dtype: "model", parts: [{ tensor }], shape } },
       },
     ],
     tensors: [{ name: tensor, dtype: "F32", shape, file: 0 }],
     isWhole: true,
-    typesOn: () => ({ dtype: "float32", linears: "float32" }),
+    typesOn: (where) => {
+      // Not all of a float32 archive is narrowed where another type is asked for.
+      const dtype = own === "float32" ? own : computeDtype(torchDtype, own, where);
+      return { dtype, linears: where === "cpu" ? binding.packedDtype(dtype) : dtype };
+    },
   };
+}
+
+/** float32 also for an archive that holds more than modules and tensors, which only libtorch can read. */
+async function weightType(binding: NativeBinding, archive: string): Promise<Dtype> {
+  const checkpoint = await binding.openCheckpoint([archive]).catch(() => undefined);
+  const stored = checkpoint?.tensors.find(({ dtype }) => /^B?F\d+$/.test(dtype))?.dtype;
+  checkpoint?.close();
+  return stored === "F16" ? "float16" : stored === "BF16" ? "bfloat16" : "float32";
 }
 
 const ARCHIVE = "archive";

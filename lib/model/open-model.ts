@@ -59,7 +59,7 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
     for (const message of doubts) onProgress?.({ phase: "warning", message });
     const program = source
       ? placeableProgram(source, options.torchDtype, binding)
-      : await placeableArchive(files.archive!);
+      : await placeableArchive(binding, files.archive!, options.torchDtype);
     placed = await place(binding, program, options, signal);
     const { assignment, release } = placed;
     for (const message of assignment.warnings) onProgress?.({ phase: "warning", message });

@@ -95,15 +95,6 @@ class Archive : public Program {
   const int64_t bytes_;
 };
 
-int64_t parameter_bytes(const Module& module, at::ScalarType dtype) {
-  int64_t bytes = 0;
-  for (const at::Tensor& parameter : module.parameters()) {
-    const auto stored = parameter.is_floating_point() ? dtype : parameter.scalar_type();
-    bytes += parameter.numel() * static_cast<int64_t>(c10::elementSize(stored));
-  }
-  return bytes;
-}
-
 // float16 on a CPU is tens of times slower than float32, which holds every float16 number.
 at::ScalarType compute_dtype(const ArchiveOptions& options, at::ScalarType own) {
   const at::ScalarType wanted = options.dtype.value_or(own);
@@ -121,7 +112,6 @@ std::unique_ptr<Program> load_archive(const ArchiveOptions& options, const Progr
   check_arguments(module, options.path);
   const at::ScalarType own = own_dtype(module);
   const at::ScalarType dtype = compute_dtype(options, own);
-  const int64_t bytes = parameter_bytes(module, dtype);
   torch::jit::freeze_module_inplace(&module);
   // In a float32 graph a float32 that is named may be the model's type or one that its author insists on, as
   // for norms and angles. So only the products are narrowed, which is where it pays.
@@ -138,6 +128,7 @@ std::unique_ptr<Program> load_archive(const ArchiveOptions& options, const Progr
     move_to_device(module, options.device);
   }
   progress(0.9);
+  const int64_t bytes = bytes_held(module);
   auto archive = std::make_unique<Archive>(std::move(module), options, dtype, bytes);
   archive->try_out();
   progress(1);

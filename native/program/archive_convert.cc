@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/interrupt.h"
+#include "program/stage_attributes.h"
 
 namespace reward_model_score {
 namespace {
@@ -130,6 +131,26 @@ void move_constant(Node* constant, c10::Device device) {
 }
 
 }  // namespace
+
+int64_t bytes_held(const Module& module) {
+  int64_t bytes = 0;
+  std::unordered_set<const c10::StorageImpl*> counted;
+  const auto count = [&](const at::IValue& value) {
+    const bool tensor = value.isTensor() && value.toTensor().defined();
+    if (tensor && !counted.insert(value.toTensor().storage().unsafeGetStorageImpl()).second) return;
+    // Numbers of the program, not weights.
+    if (tensor && value.toTensor().dim() == 0) return;
+    bytes += bytes_of(value);
+  };
+  for (const Module& part : module.modules()) {
+    for (const auto& attribute : part.named_attributes(/*recurse=*/false)) count(attribute.value);
+  }
+  for_each_node(module, [&](Node* node) {
+    if (node->kind() != c10::prim::Constant) return;
+    if (const auto value = torch::jit::toIValue(node->output())) count(*value);
+  });
+  return bytes;
+}
 
 void convert_dtype(Module& module, at::ScalarType from, at::ScalarType to) {
   const auto convert = [&](const at::Tensor& tensor) {

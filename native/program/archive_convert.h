@@ -5,6 +5,10 @@
 
 namespace reward_model_score {
 
+// Bytes of the weights that a frozen module holds, as they are now: tensors that share memory count once, and
+// packed ones with what they take.
+int64_t bytes_held(const torch::jit::Module& module);
+
 // Makes a frozen module compute in `to` where it computed in `from`: its tensors, and the types that it
 // names.
 void convert_dtype(torch::jit::Module& module, at::ScalarType from, at::ScalarType to);

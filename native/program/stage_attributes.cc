@@ -81,7 +81,7 @@ std::vector<c10::IValue> load_weights(const StageSpec& stage, const OpLibrary& l
 int64_t bytes_of(const c10::IValue& value) {
   int64_t bytes = 0;
   if (value.isTensor()) {
-    bytes = static_cast<int64_t>(value.toTensor().nbytes());
+    if (value.toTensor().defined()) bytes = static_cast<int64_t>(value.toTensor().nbytes());
   } else if (value.isTuple()) {
     for (const auto& element : value.toTupleRef().elements()) bytes += bytes_of(element);
   } else if (value.isList()) {

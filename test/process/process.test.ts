@@ -168,7 +168,7 @@ describe("the limits of maxMemory are kept in bfloat16", { timeout: 120_000 }, (
   // The demo model has 0.84 MB in bfloat16, and 1.58 MB with its linears in float32.
   const limit = 1_300_000;
   const place = async (cpu: string) => {
-    const { stdout, ...rest } = await run("widened", [String(limit)], {
+    const { stdout, ...rest } = await run("widened", ["demo", String(limit)], {
       env: { REWARD_MODEL_SCORE_CPU: cpu },
     });
     expect(rest).toEqual({ code: 0, signal: null, stderr: "" });
@@ -183,6 +183,19 @@ describe("the limits of maxMemory are kept in bfloat16", { timeout: 120_000 }, (
       // All but the room for a layer that is brought in from the disk.
       expect(bytes).toBeGreaterThan(0.6 * limit);
       expect(bytes).toBeLessThanOrEqual(limit);
+    },
+  );
+
+  it.runIf(process.arch === "x64")(
+    "also for archives, which are planned by the size of their file",
+    async () => {
+      const { stdout } = await run("widened-archive", [], { env: { REWARD_MODEL_SCORE_CPU: "portable" } });
+      // 416 weights, of which 160 are linears'.
+      expect(JSON.parse(stdout)).toEqual({
+        column: { planned: 1, bytes: 4 * 416 },
+        bfloat16: { planned: 2, bytes: 2 * 256 + 4 * 160 },
+        float16: { planned: 2, bytes: 4 * 416 },
+      });
     },
   );
 
