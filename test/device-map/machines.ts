@@ -1,6 +1,6 @@
 import { describeArchitecture } from "#lib/architectures/describe.js";
-import type { PlaceableProgram, WeightTypes } from "#lib/device-map/assignment.js";
-import { checkpointTree } from "#lib/device-map/checkpoint-tree.js";
+import type { PlaceableProgram } from "#lib/device-map/assignment.js";
+import { checkpointTree, type WeightTypes } from "#lib/device-map/checkpoint-tree.js";
 import type { Devices } from "#lib/device-map/devices.js";
 import { sizeOf } from "#lib/device-map/module-tree.js";
 import type { Dtype } from "#lib/native/binding.js";
