@@ -8,6 +8,7 @@ import type { Scope } from "./scope.js";
 import { runTest } from "./tests.js";
 import { TemplateError } from "./error.js";
 import {
+  exact,
   type Callable,
   type Kwargs,
   Undefined,
@@ -44,10 +45,13 @@ export function compileExpression(node: Expression): Evaluate {
 
 function compileNode(node: Expression): Evaluate {
   switch (node.type) {
-    case "StringLiteral":
-    case "IntegerLiteral": {
+    case "StringLiteral": {
       const { value } = node;
       return () => value;
+    }
+    case "IntegerLiteral": {
+      const { value } = node;
+      return () => exact(value);
     }
     case "FloatLiteral": {
       const value = float(node.value);

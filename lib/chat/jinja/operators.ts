@@ -3,6 +3,7 @@ import { compareText, repeat as repeatText, spendSearch, str } from "./text.js";
 import { ITEM, spend } from "./budget.js";
 import { TemplateError } from "./error.js";
 import {
+  exact,
   Tuple,
   type Value,
   fail,
@@ -130,7 +131,7 @@ export function arithmetic(operator: "+" | "-" | "*" | "/" | "//" | "%" | "**", 
   }
   const result = compute(operator, x, y);
   const floats = isFloat(a) || isFloat(b) || operator === "/" || (operator === "**" && y < 0);
-  return floats ? float(result) : result;
+  return floats ? float(result) : exact(result);
 }
 
 function compute(operator: "+" | "-" | "*" | "/" | "//" | "%" | "**", x: number, y: number): number {

@@ -7,6 +7,7 @@ import type { Filter } from "./text-filters.js";
 import { ITEM, spend } from "./budget.js";
 import { TemplateError } from "./error.js";
 import {
+  exact,
   type Kwargs,
   Undefined,
   type Value,
@@ -262,7 +263,7 @@ export function sequenceFilters(apply: ApplyFilter): ReadonlyMap<string, Filter>
       (value, args, kwargs) => {
         const [fallback] = bind("int", ["default", "base"], args, kwargs);
         const number = toNumber(value, orElse(fallback, 0), parseFloatText);
-        return typeof number === "number" ? Math.trunc(number) : number;
+        return typeof number === "number" ? exact(Math.trunc(number)) : number;
       },
     ],
     [

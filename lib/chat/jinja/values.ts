@@ -151,3 +151,9 @@ export function codePoints(text: string): number {
 export function fail(value: Undefined): never {
   throw new TemplateError(value.hint);
 }
+
+/** The integers of a template are exact, as Python's are, or there is no text. */
+export function exact(integer: number): number {
+  if (Number.isSafeInteger(integer)) return integer;
+  throw new TemplateError("an integer beyond 2 ** 53, which cannot be computed with here");
+}
