@@ -17,7 +17,7 @@ export function checkId(
 }
 
 export function notAnId(id: unknown, token: string, place: string): string {
-  return `${place} gives the token ${JSON.stringify(token)} the id ${JSON.stringify(id)}, which is no integer from 0 to ${2 ** 31 - 1}; the file is damaged, so fetch it again`;
+  return `${place} gives the token ${JSON.stringify(token)} the id ${typeof id === "number" ? id : JSON.stringify(id)}, which is no integer from 0 to ${2 ** 31 - 1}; the file is damaged, so fetch it again`;
 }
 
 export function takenTwice(id: number, first: string, second: string, place: string): string {
