@@ -1,10 +1,10 @@
 /**
  * Builds the addons into build/Release, only when a source is newer than they are.
  *
- *     node scripts/build-native.mjs [--force] [--folder <folder>] [--sanitize [--target <target>]]
+ *     node scripts/build-native.mjs [--force] [--without-tests] [--folder <folder>] [--sanitize [--target <target>]]
  *
- * --folder builds into another folder than build, --sanitize with sanitizers into build-asan, or only one target of
- * CMake.
+ * --without-tests leaves the addon out that only tests need. --folder builds into another folder than build, --sanitize
+ * with sanitizers into build-asan, or only one target of CMake.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -19,13 +19,17 @@ const sources = JSON.parse(readFileSync(join(root, "native/sources.json"), "utf8
 const { values: options } = parseArgs({
   options: {
     force: { type: "boolean" },
+    "without-tests": { type: "boolean" },
     folder: { type: "string" },
     sanitize: { type: "boolean" },
     target: { type: "string" },
   },
 });
 const folder = join(root, options.folder ?? (options.sanitize ? "build-asan" : "build"));
-const addons = Object.keys(sources).map((name) => join(folder, "Release", `${name}.node`));
+const addons = Object.keys(sources)
+  .filter((name) => !(options["without-tests"] && name === "engine-test"))
+  .map((name) => join(folder, "Release", `${name}.node`));
+const target = options.target ?? (options["without-tests"] && "without-tests");
 // The folder of libtorch is compiled in nowhere, but its headers are: another libtorch means another build.
 const stamp = join(folder, "libtorch.txt");
 
@@ -68,7 +72,7 @@ function cmake(command) {
   const jobs = String(availableParallelism());
   const args = [command, "--log-level", "warn", "--parallel", jobs, "--out", folder, `--CDLIBTORCH=${libtorch}`];
   if (options.sanitize) args.push("--CDSANITIZE=ON");
-  if (options.target !== undefined) args.push("--target", options.target);
+  if (target !== undefined) args.push("--target", target);
   const result = spawnSync(process.execPath, [script, ...args], {
     cwd: root,
     encoding: "utf8",

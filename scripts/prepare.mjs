@@ -3,7 +3,9 @@
  * what it does; needs nothing but Node, Python with pip (where PyTorch's download site cannot be reached), CMake and a
  * C++ compiler.
  *
- *     node scripts/prepare.mjs
+ *     node scripts/prepare.mjs [--without-tests]
+ *
+ * --without-tests leaves out what only tests need.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -23,7 +25,8 @@ if (readStamp("typescript") !== typescript || !existsSync(join(root, "dist"))) {
   writeStamp("typescript", typescript);
 }
 const libtorch = await findOrFetchLibtorch();
-step(undefined, process.execPath, [join(root, "scripts/build-native.mjs")], { LIBTORCH: libtorch });
+const build = [join(root, "scripts/build-native.mjs"), ...process.argv.slice(2)];
+step(undefined, process.execPath, build, { LIBTORCH: libtorch });
 
 /** What npm installed is what the lock file asks for; packages for other platforms may be missing. */
 function packagesAreInstalled() {

@@ -22,7 +22,7 @@ namespace reward_model_score {
 namespace {
 
 // Of a read that is shared, what one thread copies at least.
-constexpr int64_t kSmallestShare = 4 << 20;
+constexpr int64_t kSmallestShare = 1 << 20;
 
 [[noreturn]] void fail(const std::string& path, const std::string& reason) {
   throw Error("ERR_IO", "Cannot read " + path + ": " + reason + ".", {{"path", path}});
