@@ -53,9 +53,13 @@ export function requireRegularFile(path: string, stats: Stats): void {
  */
 export async function readText(path: string): Promise<string | undefined> {
   try {
-    await using file = await openRegularFile(path);
-    requireTextSize(path, (await file.stat()).size);
-    return await file.readFile("utf8");
+    const file = await openRegularFile(path);
+    try {
+      requireTextSize(path, (await file.stat()).size);
+      return await file.readFile("utf8");
+    } finally {
+      await file.close(); // not "await using": the handles that Yarn's Plug'n'Play gives cannot be disposed
+    }
   } catch (cause) {
     if (RewardModelScoreError.is(cause)) throw cause;
     const reason = (cause as NodeJS.ErrnoException).code;
