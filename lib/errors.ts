@@ -1,7 +1,8 @@
 import { printable } from "./printable.js";
 
 /**
- * Everything this package rejects or throws with, apart from an aborted signal's own reason.
+ * Everything this package rejects or throws with, apart from what is the caller's own: the reason of an aborted signal,
+ * and what `onProgress` or the source of the rows throws.
  *
  * `code` is stable and comes from the closed list below; `message` says what happened, the value and the remedy;
  * `details` holds what a program can act on, typed by the code.
@@ -90,7 +91,7 @@ export interface RowProblem {
 const BRAND = Symbol.for("reward-model-score.error");
 
 /**
- * What every function of this package throws or rejects with, apart from an aborted signal's own reason.
+ * What every function of this package throws or rejects with, apart from what is the caller's own.
  *
  * ```ts
  * try {

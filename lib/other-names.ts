@@ -12,7 +12,7 @@ const OTHER_NAMES: [names: string, counterpart: Counterpart][] = [
     "device deviceid deviceids gpu gpuid gpus",
     { option: "deviceMap", note: "a device like cuda:0 is one too" },
   ],
-  ["dtype precision computetype modeldtype", { option: "torchDtype" }],
+  ["dtype precision computetype modeldtype fp16 bf16 fp32 half", { option: "torchDtype" }],
   [
     "loadin8bit loadin4bit quantize quantization quantizationconfig bnbconfig",
     { option: "torchDtype", note: "weights are not quantized; bfloat16 takes the least memory" },

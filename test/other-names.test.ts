@@ -9,6 +9,7 @@ const WORDS: [theirs: string, ours: string][] = [
   ["device_map", "deviceMap"],
   ["torch_dtype", "torchDtype"],
   ["dtype", "torchDtype"],
+  ["fp16", "torchDtype"],
   ["load_in_8bit", "torchDtype"],
   ["batchSize", "maxBatchTokens"],
   ["batch_size", "maxBatchTokens"],

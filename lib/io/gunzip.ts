@@ -7,6 +7,8 @@ export class GzipError extends Error {
 
 const MAGIC = 0x8b1f;
 const DEFLATE = 8;
+/** More than the name, comment and extra field of any file take; they have no limit of their own. */
+const LONGEST_HEADER = 256 * 1024;
 const FLAG = { headerCrc: 0x02, extra: 0x04, name: 0x08, comment: 0x10, reserved: 0xe0 };
 
 /**
@@ -36,7 +38,10 @@ export async function* gunzip(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buf
 
 async function readHeader(source: ByteReader, membersBefore: number): Promise<void> {
   const header: Buffer[] = [];
+  let size = 0;
   const take = async (length: number) => {
+    size += length;
+    if (size > LONGEST_HEADER) throw new GzipError("its gzip header is damaged: it does not end");
     const bytes = await source.take(length);
     header.push(bytes);
     return bytes;

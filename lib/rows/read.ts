@@ -65,19 +65,6 @@ function isObject(row: unknown): row is object {
   }
 }
 
-/** Reads all rows, or throws one ERR_INVALID_ROWS that lists everything that is wrong with any of them. */
-export function readRows(rows: readonly unknown[], options: ReadOptions): RowInput[] {
-  const inputs: RowInput[] = [];
-  const problems: RowProblem[] = [];
-  for (const [index, row] of rows.entries()) {
-    const reading = readRow(row, index, options);
-    if ("input" in reading) inputs.push(reading.input);
-    else problems.push(...reading.problems);
-  }
-  if (problems.length > 0) throw invalidRows(problems);
-  return inputs;
-}
-
 /** How many problems the message of an error spells out; `details.problems` always has all of them. */
 const SPELLED_OUT = 10;
 

@@ -167,3 +167,13 @@ describe("gunzip", () => {
     }
   });
 });
+
+it("a header whose name never ends is not kept in memory", async () => {
+  let given = 0;
+  async function* endless() {
+    yield await Promise.resolve(Buffer.from([0x1f, 0x8b, 8, 0x08, 0, 0, 0, 0, 0, 3]));
+    for (; given < 1 << 26; given += 1 << 16) yield Buffer.alloc(1 << 16, "a");
+  }
+  await expect(gunzip(endless()).next()).rejects.toThrow(GzipError);
+  expect(given).toBeLessThan(1 << 20);
+});
