@@ -38,7 +38,7 @@
     },
     {
       "target_name": "engine",
-      "sources": ["<!@(node -p \"require('./native/sources.json').engine.join(' ')\")"],
+      "sources": ["<!@(node scripts/gyp-units.mjs engine)"],
       "include_dirs": ["<(libtorch)/include", "<(libtorch)/include/torch/csrc/api/include", "node_modules/@nozbe/simdjson/src"],
       # OpenMP is compiled in and not linked, for the reason that CMakeLists.txt gives.
       "cflags_cc": ["-fopenmp"],

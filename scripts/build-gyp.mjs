@@ -22,7 +22,7 @@ if (!nodeGyp) {
 }
 mkdirSync(folder, { recursive: true });
 copyFileSync(join(root, "binding.gyp"), join(folder, "binding.gyp"));
-for (const name of ["native", "node_modules", "package.json"]) {
+for (const name of ["native", "node_modules", "package.json", "scripts"]) {
   rmSync(join(folder, name), { force: true });
   symlinkSync(join(root, name), join(folder, name));
 }
