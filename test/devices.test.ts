@@ -5,10 +5,17 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { RewardModelScoreError } from "#lib/errors.js";
 import type { LoadProgress } from "#lib/model/open-model.js";
 import type * as Load from "#lib/native/load.js";
-import type { ArchiveOptions, DeviceInfo, NativeModel, ProgramOptions } from "#lib/native/binding.js";
+import type {
+  ArchiveOptions,
+  DeviceInfo,
+  NativeModel,
+  ProgramOptions,
+  ProgramSpec,
+} from "#lib/native/binding.js";
 import type { RewardModelScoreOptions } from "#lib/options.js";
 import { RewardModelScore } from "#lib/reward-model-score.js";
 import { temporaryFolder } from "./temporary-folder.js";
+import { stagesOn } from "./native/stages-on.js";
 
 // The real engine, which is told of GPUs that are not there: what is meant for them is computed on the CPU.
 const engine = vi.hoisted(() => ({
@@ -31,9 +38,9 @@ vi.mock("#lib/native/load.js", async (original) => {
           ...real.runtimeInfo(),
           cuda: { available: false, devices: [], reason: "the driver is too old for CUDA 13" },
         }),
-        loadProgram: async (spec: never, options: ProgramOptions) => {
+        loadProgram: async (spec: ProgramSpec, options: ProgramOptions) => {
           engine.programs.push(options);
-          const placed = { ...options, deviceMap: { "": "cpu" }, executionDevice: "cpu" };
+          const placed = { ...options, ...stagesOn(spec, "cpu") };
           return engine.wrap(await real.loadProgram(spec, placed), options.executionDevice);
         },
         loadArchive: async (options: ArchiveOptions) => {
@@ -104,7 +111,7 @@ describe("a step", () => {
     expect(step.deviceMap).toEqual({ "": "cpu" });
     expect(step.replicas).toEqual([{ devices: ["cpu"], batches: 0 }]);
     expect(engine.programs).toMatchObject([{ executionDevice: "cpu" }]);
-    expect(new Set(Object.values(engine.programs[0]!.deviceMap))).toEqual(new Set(["cpu"]));
+    expect(new Set(Object.values(engine.programs[0]!.stageDevices))).toEqual(new Set(["cpu"]));
   });
 
   it("knows nothing of devices before it is loaded and after", async () => {
@@ -123,7 +130,7 @@ describe("a step", () => {
     const [options] = engine.programs;
     expect(options).toMatchObject({
       executionDevice: "cuda:0",
-      deviceMap: {
+      stageDevices: {
         "model.embed_tokens": "cuda:1",
         "model.layers.0": "cpu",
         "model.norm": "cuda:1",
@@ -137,7 +144,7 @@ describe("a step", () => {
   it("leaves on the disk what has no room in maxMemory, and scores the same", async () => {
     await using step = await load({ maxMemory: { cpu: "1400KB" } });
     expect(new Set(Object.values(step.deviceMap!))).toEqual(new Set(["cpu", "disk"]));
-    expect(Object.values(engine.programs[0]!.deviceMap)).toContain("disk");
+    expect(Object.values(engine.programs[0]!.stageDevices)).toContain("disk");
     expect(await step.score(rows)).toEqual(alone);
   });
 

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Architecture } from "../architectures/architecture.js";
-import { poolingProgram } from "../architectures/pooling-program.js";
+import { packingProgram, poolingProgram } from "../architectures/padded-input.js";
 import { findChatTemplate } from "../chat/find-template.js";
 import { RewardModelScoreError } from "../errors.js";
 import { findLibtorch } from "../libtorch/find.js";
@@ -55,9 +55,14 @@ export async function exportModel(
       ...recordFiles(source, dtype, rule),
       ...(await templateFile(files.directory, options, architecture)),
     };
-    const pooling = poolingProgram(rule, idsOf);
     const program = { ...spec, extraFiles };
-    await binding.exportProgram(program, { checkpoint, dtype, output: resolve(output), pooling });
+    await binding.exportProgram(program, {
+      checkpoint,
+      dtype,
+      output: resolve(output),
+      pooling: poolingProgram(rule, idsOf),
+      packing: packingProgram(),
+    });
   } finally {
     checkpoint.close();
   }

@@ -76,7 +76,7 @@ export async function openProgram(
       checkpoint,
       dtype,
       threads: options.threads ?? 0,
-      deviceMap: stages,
+      stageDevices: stages,
       executionDevice,
       onProgress: report,
     }),

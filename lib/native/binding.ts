@@ -199,9 +199,9 @@ export interface ProgramOptions {
   /** float16 only where an accelerator computes. */
   dtype: Dtype;
   threads: number;
-  /** Stage name or module prefix → "cpu", "disk" or an accelerator; longest dotted prefix wins. {"": "cpu"} for one device. */
-  deviceMap: Record<string, string>;
-  /** Where stages on "cpu" and "disk" are computed: an accelerator if the map has one, else "cpu". */
+  /** Name of every stage → "cpu", "disk" or an accelerator. */
+  stageDevices: Record<string, string>;
+  /** Where stages on "cpu" and "disk" are computed: an accelerator if a stage is on one, else "cpu". */
   executionDevice: string;
   onProgress?: (fraction: number) => void;
 }
@@ -224,5 +224,16 @@ export interface ExportOptions {
    * returns int64 columns [B] of the pooled tokens and of the gate's tokens ([0] when the head has no gate). A row
    * without such a token has -1 there, and NaN as its scores.
    */
-  pooling: { source: string; attributes: Record<string, Attribute> };
+  pooling: ModuleSource;
+  /**
+   * TorchScript module that makes the batch that the stages read:
+   * `def forward(self, input_ids: Tensor, attention_mask: Tensor, picked: Tuple[Tensor, Tensor]) -> Tuple[Dict[str, Tensor],
+   * Tensor]` takes what `pooling` takes and returns, and returns the batch and bool [B]: the row lacks a token.
+   */
+  packing: ModuleSource;
+}
+
+export interface ModuleSource {
+  source: string;
+  attributes: Record<string, Attribute>;
 }

@@ -3,7 +3,7 @@
 #include "addon/instance.h"
 #include "addon/model.h"
 #include "addon/stay_loaded.h"
-#include "engine/failure.h"
+#include "base/failure.h"
 #include "engine/process_exit.h"
 #include "engine/threads.h"
 

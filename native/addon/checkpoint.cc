@@ -4,7 +4,7 @@
 #include "addon/error_class.h"
 #include "addon/instance.h"
 #include "addon/request.h"
-#include "error.h"
+#include "base/error.h"
 
 namespace reward_model_score {
 namespace {

@@ -1,7 +1,7 @@
 #include "addon/addon.h"
 #include "addon/error_class.h"
+#include "base/failure.h"
 #include "engine/device.h"
-#include "engine/failure.h"
 
 namespace reward_model_score {
 namespace {

@@ -1,6 +1,6 @@
 #include "addon/dtype.h"
 
-#include "error.h"
+#include "base/error.h"
 
 namespace reward_model_score {
 

@@ -2,7 +2,7 @@
 
 #include <napi.h>
 
-#include "engine/failure.h"
+#include "base/failure.h"
 
 namespace reward_model_score {
 

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
+#include "base/error.h"
 #include "engine/threads.h"
-#include "error.h"
 
 namespace reward_model_score {
 

@@ -5,10 +5,10 @@
 #include "addon/integer.h"
 #include "addon/load_model.h"
 #include "addon/request.h"
+#include "archive/archive.h"
+#include "archive/file.h"
 #include "engine/device.h"
 #include "engine/engine_thread.h"
-#include "program/archive.h"
-#include "program/archive_file.h"
 
 namespace reward_model_score {
 namespace {

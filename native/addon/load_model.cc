@@ -6,7 +6,7 @@
 #include "addon/instance.h"
 #include "addon/model.h"
 #include "addon/request.h"
-#include "engine/interrupt.h"
+#include "base/interrupt.h"
 #include "engine/threads.h"
 
 namespace reward_model_score {

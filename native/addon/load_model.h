@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "program/program.h"
+#include "engine/program.h"
 
 namespace reward_model_score {
 

@@ -5,11 +5,11 @@
 #include "addon/load_model.h"
 #include "addon/program_spec.h"
 #include "addon/request.h"
-#include "engine/interrupt.h"
+#include "archive/export.h"
+#include "base/error.h"
+#include "base/interrupt.h"
 #include "engine/threads.h"
-#include "error.h"
-#include "program/builtin_program.h"
-#include "program/program_export.h"
+#include "run/builtin_program.h"
 
 namespace reward_model_score {
 namespace {
@@ -34,8 +34,8 @@ std::shared_ptr<Source> read_source(const Napi::Value& spec, const Napi::Object&
   return source;
 }
 
-DeviceMap read_device_map(const Napi::Object& options) {
-  const auto object = options.Get("deviceMap").ToObject();
+StageDevices read_stage_devices(const Napi::Object& options) {
+  const auto object = options.Get("stageDevices").ToObject();
   const auto names = object.GetPropertyNames();
   std::map<std::string, std::string> devices;
   for (uint32_t i = 0; i < names.Length(); ++i) {
@@ -47,37 +47,38 @@ DeviceMap read_device_map(const Napi::Object& options) {
 Napi::Value load_program(const Napi::CallbackInfo& info) {
   const auto options = info[1].ToObject();
   std::shared_ptr<Source> source;
-  std::optional<DeviceMap> map;
+  std::optional<StageDevices> stage_devices;
   int threads = 0;
   if (auto failure = fence("cpu", [&] {
         source = read_source(info[0], options);
-        map = read_device_map(options);
+        stage_devices = read_stage_devices(options);
         threads = read_threads(options);
       })) {
     return reject(info.Env(), *failure);
   }
-  return load_model(info.Env(), {map->execution_device().str(), threads, options.Get("onProgress"),
-                                 [source, map = *map](const Progress& progress) {
+  return load_model(info.Env(), {stage_devices->execution_device().str(), threads, options.Get("onProgress"),
+                                 [source, stage_devices = *stage_devices](const Progress& progress) {
                                    return load_builtin_program(source->spec, source->checkpoint,
-                                                               source->dtype, map, progress);
+                                                               source->dtype, stage_devices, progress);
                                  }});
 }
 
 Napi::Value export_program_promise(const Napi::CallbackInfo& info) {
   const auto options = info[1].ToObject();
   std::shared_ptr<Source> source;
-  ModuleSource pooling;
+  PaddedInput input;
   std::string output;
   if (auto failure = fence("cpu", [&] {
         source = read_source(info[0], options);
-        pooling = read_module_source(options.Get("pooling"));
+        input.pooling = read_module_source(options.Get("pooling"));
+        input.packing = read_module_source(options.Get("packing"));
         output = options.Get("output").ToString();
       })) {
     return reject(info.Env(), *failure);
   }
-  auto work = [source, pooling, output]() -> MakeValue {
+  auto work = [source, input, output]() -> MakeValue {
     use_threads(0);
-    export_program(source->spec, pooling, *source->checkpoint, source->dtype, output,
+    export_program(source->spec, input, *source->checkpoint, source->dtype, output,
                    [](double) { check_interrupt(); });
     return [](Napi::Env env) { return env.Undefined(); };
   };

@@ -1,12 +1,12 @@
-#include "engine/product_rate.h"
+#include "ops/product_rate.h"
 
 #include "addon/addon.h"
 #include "addon/dtype.h"
 #include "addon/integer.h"
 #include "addon/request.h"
+#include "base/error.h"
 #include "engine/device.h"
 #include "engine/threads.h"
-#include "error.h"
 
 namespace reward_model_score {
 namespace {

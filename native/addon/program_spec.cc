@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "error.h"
+#include "base/error.h"
 
 namespace reward_model_score {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <napi.h>
 
-#include "program/program_spec.h"
+#include "compile/program_spec.h"
 
 namespace reward_model_score {
 

@@ -1,7 +1,7 @@
 #include "addon/addon.h"
 #include "addon/dtype.h"
 #include "addon/error_class.h"
-#include "engine/failure.h"
+#include "base/failure.h"
 #include "engine/runtime.h"
 #include "ops/packed_linear.h"
 

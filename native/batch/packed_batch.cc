@@ -1,6 +1,6 @@
 #include "batch/packed_batch.h"
 
-#include "error.h"
+#include "base/error.h"
 
 namespace reward_model_score {
 namespace {

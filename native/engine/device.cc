@@ -7,9 +7,9 @@
 #include <functional>
 #include <optional>
 
+#include "base/error.h"
 #include "engine/cuda.h"
 #include "engine/no_warnings.h"
-#include "error.h"
 
 namespace reward_model_score {
 namespace {

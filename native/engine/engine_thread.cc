@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/interrupt.h"
+#include "base/interrupt.h"
 #include "engine/process_exit.h"
 #include "engine/threads.h"
 

@@ -10,7 +10,7 @@
 #include <mutex>
 #include <string>
 
-#include "engine/failure.h"
+#include "base/failure.h"
 
 namespace reward_model_score {
 

@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "engine/engine_thread.h"
-#include "program/program.h"
+#include "engine/program.h"
 
 namespace reward_model_score {
 

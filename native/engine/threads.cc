@@ -9,8 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
 #include "engine/cpu_count.h"
-#include "error.h"
 
 namespace reward_model_score {
 

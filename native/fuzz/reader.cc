@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "error.h"
+#include "base/error.h"
 
 namespace reward_model_score {
 namespace {

@@ -4,7 +4,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/library.h>
 
-#include "engine/interrupt.h"
+#include "base/interrupt.h"
 #include "ops/cpu/level.h"
 
 namespace reward_model_score {

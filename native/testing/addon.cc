@@ -7,8 +7,8 @@
 
 #include "addon/addon.h"
 #include "addon/error_class.h"
-#include "engine/failure.h"
-#include "program/op_library.h"
+#include "base/failure.h"
+#include "compile/op_library.h"
 #include "testing/simulator/binding.h"
 #include "testing/values.h"
 

@@ -3,7 +3,7 @@
 #include <ATen/core/ivalue.h>
 #include <napi.h>
 
-#include "program/op_library.h"
+#include "compile/op_library.h"
 
 namespace reward_model_score {
 

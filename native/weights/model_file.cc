@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "error.h"
+#include "base/error.h"
 
 #ifdef _WIN32
 #include <windows.h>

@@ -6,7 +6,7 @@
 
 #include <stdexcept>
 
-#include "error.h"
+#include "base/error.h"
 #include "weights/pickle.h"
 #include "weights/stored_tensor.h"
 #include "weights/zip_adapter.h"

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createPooling, type PoolingRule } from "#lib/architectures/pooling.js";
-import { poolingProgram } from "#lib/architectures/pooling-program.js";
+import { poolingProgram } from "#lib/architectures/padded-input.js";
 import { RewardModelScoreError } from "#lib/errors.js";
 
 const PAD = 9;

@@ -18,6 +18,7 @@ import { openBinding } from "../native/archives.js";
 import type { ArchitectureFixture } from "../parity/fixtures.js";
 import { writeCheckpoint } from "../parity/tiny-checkpoint.js";
 import { tinyWeights } from "../parity/tiny-weights.js";
+import { stagesOn } from "../native/stages-on.js";
 
 // A trunk that has nothing of a decoder: learned positions, and layers in which every token reads the mean of its row.
 
@@ -170,8 +171,7 @@ it("a family of another kind needs nothing of decoders, from config.json to scor
     checkpoint,
     dtype: "float32",
     threads: 1,
-    deviceMap: { "": "cpu" },
-    executionDevice: "cpu",
+    ...stagesOn(architecture.spec, "cpu"),
   });
   checkpoint.close();
   try {

@@ -11,6 +11,7 @@ import { openEngineTest, rejection, type EngineTest } from "../native/engine-tes
 import { encodeMarker, readFixture, type ArchitectureFixture } from "../parity/fixtures.js";
 import { exportable, exportFixture } from "../parity/exported.js";
 import { packRows } from "../parity/program.js";
+import { stagesOn } from "../native/stages-on.js";
 
 let binding: EngineTest;
 beforeAll(async () => {
@@ -21,15 +22,14 @@ async function scoresOf(
   { architecture, spec, checkpoint }: ProgramSource,
   fixture: ArchitectureFixture,
   dtype: Dtype,
-  deviceMap: Record<string, string> = { "": "cpu" },
+  device = "cpu",
+  others: Record<string, string> = {},
 ): Promise<BatchScores> {
-  const executionDevice = Object.values(deviceMap).find((device) => device.startsWith("sim")) ?? "cpu";
   const model = await binding.loadProgram(spec, {
     checkpoint,
     dtype,
     threads: 1,
-    deviceMap,
-    executionDevice,
+    ...stagesOn(spec, device, others),
   });
   const pool = createPooling(architecture.pooling, encodeMarker(fixture));
   const positions = fixture.rows.map((row) => pool(Int32Array.from(row)));
@@ -70,9 +70,9 @@ describe("an exported archive is the program that it was made from", () => {
     expect(exported.architecture.dtype).toBe(dtype);
     // No CPU computes in float16.
     binding.simulator.devices([1 << 24]);
-    const map = { "": dtype === "float16" ? "sim:0" : "cpu" };
-    const wanted = await scoresOf(source, fixture, dtype, map);
-    expect(await scoresOf(exported, fixture, dtype, map)).toEqual(wanted);
+    const device = dtype === "float16" ? "sim:0" : "cpu";
+    const wanted = await scoresOf(source, fixture, dtype, device);
+    expect(await scoresOf(exported, fixture, dtype, device)).toEqual(wanted);
     exported.checkpoint.close();
     source.checkpoint.close();
   });
@@ -82,13 +82,15 @@ describe("an exported archive is the program that it was made from", () => {
     const fixture = readFixture("mixtral");
     const { source, archive } = await exportFixture(binding, fixture);
     const exported = await reopen(archive);
-    for (const map of [
-      { "": "sim:0", "model.layers.1": "sim:1", score: "cpu" },
-      { "": "disk", "model.layers.0": "sim:1" },
-      { "": "disk" },
-    ]) {
-      const found = await scoresOf(exported, fixture, "float32", map);
-      expect(found, JSON.stringify(map)).toEqual(await scoresOf(source, fixture, "float32", map));
+    for (const [device, others] of [
+      ["sim:0", { "model.layers.1": "sim:1", score: "cpu" }],
+      ["disk", { "model.layers.0": "sim:1" }],
+      ["disk", {}],
+    ] as const) {
+      const found = await scoresOf(exported, fixture, "float32", device, others);
+      expect(found, `${device} ${JSON.stringify(others)}`).toEqual(
+        await scoresOf(source, fixture, "float32", device, others),
+      );
     }
     exported.checkpoint.close();
     source.checkpoint.close();

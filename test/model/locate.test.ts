@@ -13,6 +13,7 @@ import { readFixture, type ArchitectureFixture } from "../parity/fixtures.js";
 import { packRows } from "../parity/program.js";
 import { writeCheckpoint } from "../parity/tiny-checkpoint.js";
 import { temporaryFolder } from "../temporary-folder.js";
+import { stagesOn } from "../native/stages-on.js";
 
 let binding: NativeBinding;
 beforeAll(async () => {
@@ -26,8 +27,7 @@ async function scores(directory: string, fixture: ArchitectureFixture): Promise<
     checkpoint,
     dtype: "float32",
     threads: 1,
-    deviceMap: { "": "cpu" },
-    executionDevice: "cpu",
+    ...stagesOn(spec, "cpu"),
   });
   checkpoint.close();
   const pool = createPooling(architecture.pooling, () => []);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { poolingProgram } from "#lib/architectures/pooling-program.js";
+import { packingProgram, poolingProgram } from "#lib/architectures/padded-input.js";
 import { recordFiles } from "#lib/model/exported-program.js";
 import { locateModel } from "#lib/model/locate.js";
 import { openCheckpoint, type ProgramSource } from "#lib/model/open-program.js";
@@ -38,6 +38,7 @@ export async function exportFixture(
       dtype,
       output: archive,
       pooling: poolingProgram(pooling, encodeMarker(fixture)),
+      packing: packingProgram(),
     },
   );
   return { source, archive };

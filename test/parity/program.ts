@@ -4,6 +4,7 @@ import { describeArchitecture } from "#lib/architectures/describe.js";
 import type { BatchScores, Dtype, NativeBinding, NativeModel, PackedBatch } from "#lib/native/binding.js";
 import { encodeMarker, type ArchitectureFixture } from "./fixtures.js";
 import { writeCheckpoint, type StoredDtype } from "./tiny-checkpoint.js";
+import { stagesOn } from "../native/stages-on.js";
 
 export interface LoadedFixture {
   architecture: Architecture;
@@ -29,8 +30,7 @@ export async function withProgram<T>(
     checkpoint,
     dtype: options.dtype,
     threads: 1,
-    deviceMap: { "": "cpu" },
-    executionDevice: "cpu",
+    ...stagesOn(architecture.spec, "cpu"),
   });
   checkpoint.close();
   try {

@@ -3,7 +3,7 @@
 #include <atomic>
 #include <string>
 
-#include "error.h"
+#include "base/error.h"
 #include "kernels.h"
 
 namespace reward_model_score::cpu {

@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "addon/error_class.h"
-#include "engine/failure.h"
+#include "base/failure.h"
 #include "testing/simulator/devices.h"
 #include "testing/simulator/memory.h"
 #include "testing/simulator/streams.h"

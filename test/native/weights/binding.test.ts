@@ -5,8 +5,9 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Dtype, NativeCheckpoint, WeightPart, WeightSpec } from "#lib/native/binding.js";
 import { openEngineTest, referenceOps, rejection, toBfloat16, type EngineTest } from "../engine-test.js";
-import { pack } from "../program/toy-program.js";
+import { pack } from "../toy-program.js";
 import { bytesOf, f32, writeSafetensors, type FileTensor } from "./safetensors-file.js";
+import { stagesOn } from "../stages-on.js";
 
 let engine: EngineTest;
 let folder: string;
@@ -44,8 +45,7 @@ async function bound(
     checkpoint,
     dtype,
     threads: 0,
-    deviceMap: { "": "cpu" },
-    executionDevice: "cpu",
+    ...stagesOn({ stages: [stage] }, "cpu"),
   });
   try {
     const rows = isLinear ? columns : weight.shape[0]!;
@@ -204,8 +204,7 @@ describe("recipes", () => {
       checkpoint,
       dtype: "float32",
       threads: 0,
-      deviceMap: { "": "cpu" },
-      executionDevice: "cpu",
+      ...stagesOn({ stages: [stage] }, "cpu"),
     } as const;
     const model = await engine.loadProgram({ stages: [stage], reference: referenceOps }, options);
     expect([...(await model.forward(pack([[0]]))).scores]).toEqual([0]);
@@ -238,8 +237,7 @@ describe("recipes", () => {
       checkpoint,
       dtype: "float32",
       threads: 0,
-      deviceMap: { "": "cpu" },
-      executionDevice: "cpu",
+      ...stagesOn({ stages: [stage] }, "cpu"),
     } as const;
     const model = await engine.loadProgram({ stages: [stage], reference: referenceOps }, options);
     expect([...(await model.forward(pack([[0]]))).scores]).toEqual([3, 12, 33, 42]);
@@ -331,18 +329,15 @@ describe("weights that do not fit name the tensor and its file", () => {
       attributes: {},
       weights: { weight: dense([2, 6], { tensor }) },
     });
+    const spec = { stages: [stage("a"), stage("missing")], reference: referenceOps };
     const error = await rejection(
-      engine.loadProgram(
-        { stages: [stage("a"), stage("missing")], reference: referenceOps },
-        {
-          checkpoint,
-          dtype: "float32",
-          threads: 0,
-          deviceMap: { "": "cpu" },
-          executionDevice: "cpu",
-          onProgress: (fraction) => fractions.push(fraction),
-        },
-      ),
+      engine.loadProgram(spec, {
+        checkpoint,
+        dtype: "float32",
+        threads: 0,
+        ...stagesOn(spec, "cpu"),
+        onProgress: (fraction) => fractions.push(fraction),
+      }),
     );
     expect([error.code, fractions]).toEqual(["ERR_WEIGHTS", []]);
   });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { StageSpec } from "#lib/native/binding.js";
 import { openEngineTest, referenceOps } from "../engine-test.js";
+import { stagesOn } from "../stages-on.js";
 
 const rows = 2048;
 const columns = 2048;
@@ -56,8 +57,7 @@ it.runIf(process.platform === "linux")("loading holds one copy of the weights", 
       checkpoint,
       dtype: "float32",
       threads: 0,
-      deviceMap: { "": "cpu" },
-      executionDevice: "cpu",
+      ...stagesOn({ stages }, "cpu"),
     } as const;
     return engine.loadProgram({ stages, reference: referenceOps }, options);
   };
