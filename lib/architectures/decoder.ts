@@ -23,6 +23,8 @@ export interface Decoder {
   headDim: number;
   eps: number;
   activation: string;
+  /** A token sees nothing behind it. */
+  causal: boolean;
 }
 
 /** What differs between families of decoders. */
@@ -115,7 +117,7 @@ function buildTrunk(config: DecoderConfig, tensors: CheckpointTensors, family: D
     embedding: tableName,
     hidden,
     ...(config.max_position_embeddings != null && { maxPositions: config.max_position_embeddings }),
-    causal: true,
+    causal: decoder.causal,
     ropes: Object.values(ropes),
   };
 }
@@ -168,6 +170,7 @@ function readDecoder(
     headDim,
     eps: config.rms_norm_eps ?? family.eps ?? 1e-6,
     activation,
+    causal: true,
   };
 }
 
@@ -200,6 +203,7 @@ export function attentionAttributes(
     kv_heads: { int: decoder.kvHeads },
     head_dim: { int: decoder.headDim },
     scale: { float: scale },
+    causal: { bool: decoder.causal },
     window: { int: window },
     activation: { string: decoder.activation },
   };

@@ -14,7 +14,7 @@ template <class T>
 void attend(const at::Tensor& qkv, const std::vector<Segment>& segments, const AttentionShape& shape,
             at::Tensor& out) {
   const cpu::Kernels<T>& kernels = cpu::kernels<T>();
-  const AttentionPlan plan(segments, shape.window);
+  const AttentionPlan plan(segments, shape.causal, shape.window);
   const int64_t d = shape.head_dim, stride = qkv.size(1), group = shape.group();
   const T* queries = elements<T>(qkv);
   const T* keys = queries + shape.q_heads * d;
@@ -55,10 +55,12 @@ void attend(const at::Tensor& qkv, const std::vector<Segment>& segments, const A
                     .heads = std::min(heads_at_once, group - first_of_group),
                     .head_dim = d,
                     .position = segment.position + tile.first,
+                    .end = segment.position + segment.length,
                     .blocks = seen.data(),
                     .block_count = tile.keys_count,
                     .first_block = tile.first_block,
                     .scale = static_cast<float>(shape.scale),
+                    .causal = shape.causal,
                     .window = shape.window,
                     .softcap = static_cast<float>(shape.softcap),
                     .out = result + (token * shape.q_heads + head) * d,
@@ -68,11 +70,11 @@ void attend(const at::Tensor& qkv, const std::vector<Segment>& segments, const A
 }
 
 at::Tensor attention(const at::Tensor& input, const at::Tensor& table, int64_t q_heads, int64_t kv_heads,
-                     int64_t head_dim, double scale, int64_t window, double softcap) {
+                     int64_t head_dim, double scale, bool causal, int64_t window, double softcap) {
   const at::Tensor qkv = input.contiguous();
-  const AttentionShape shape{q_heads, kv_heads, head_dim, scale, window, softcap};
+  const AttentionShape shape{q_heads, kv_heads, head_dim, scale, causal, window, softcap};
   check_attention(qkv, shape);
-  const std::vector<Segment> segments = read_segments(table, qkv.size(0));
+  const std::vector<Segment> segments = read_segments(table, qkv.size(0), causal);
   at::Tensor out = at::empty({qkv.size(0), q_heads * head_dim}, qkv.options());
   dispatch("attention", qkv, [&](auto element) { attend<decltype(element)>(qkv, segments, shape, out); });
   return out;
@@ -82,9 +84,8 @@ at::Tensor attention(const at::Tensor& input, const at::Tensor& table, int64_t q
 
 TORCH_LIBRARY_FRAGMENT(reward_model_score, library) {
   library.def(
-      "attention(Tensor qkv, Tensor segments, int q_heads, int kv_heads, int head_dim, float scale, int "
-      "window, "
-      "float softcap) -> Tensor");
+      "attention(Tensor qkv, Tensor segments, int q_heads, int kv_heads, int head_dim, float scale, bool "
+      "causal, int window, float softcap) -> Tensor");
 }
 
 TORCH_LIBRARY_IMPL(reward_model_score, CPU, library) { library.impl("attention", attention); }

@@ -8,7 +8,17 @@ namespace reward_model_score {
 
 using cpu::kBlock;
 
-AttentionPlan::AttentionPlan(const std::vector<Segment>& segments, int64_t window) {
+namespace {
+
+/** The position of the last key that a query sees that is not causal. */
+int32_t last_key(const Segment& segment, int64_t query, int64_t window) {
+  const int32_t last = segment.position + segment.length - 1;
+  return window > 0 ? static_cast<int32_t>(std::min<int64_t>(last, query + window - 1)) : last;
+}
+
+}  // namespace
+
+AttentionPlan::AttentionPlan(const std::vector<Segment>& segments, bool causal, int64_t window) {
   // A segment packs the blocks that hold its own tokens. The first of them may begin with tokens of its
   // ancestors, which are packed again there; whole blocks before it are the ancestors' own.
   std::vector<int32_t> own_blocks(segments.size());
@@ -31,9 +41,10 @@ AttentionPlan::AttentionPlan(const std::vector<Segment>& segments, int64_t windo
           std::min<int32_t>(segment.length - first, (block + 1) * static_cast<int32_t>(kBlock) - position);
       const int64_t oldest = window > 0 ? std::max<int64_t>(0, position - window + 1) : 0;
       const int32_t first_block = static_cast<int32_t>(oldest / kBlock);
+      const int32_t last_block = causal ? block : last_key(segment, position + rows - 1, window) / kBlock;
       tiles.push_back({static_cast<int32_t>(s), first, rows, first_block, static_cast<int32_t>(keys.size()),
-                       block + 1 - first_block});
-      for (int32_t b = first_block; b <= block; ++b) keys.push_back(packed(static_cast<int32_t>(s), b));
+                       last_block + 1 - first_block});
+      for (int32_t b = first_block; b <= last_block; ++b) keys.push_back(packed(static_cast<int32_t>(s), b));
       first += rows;
     }
   }

@@ -32,7 +32,7 @@ struct AttentionPlan {
   std::vector<int32_t> keys;
 
   /** `window` 0 = none. */
-  AttentionPlan(const std::vector<Segment>& segments, int64_t window);
+  AttentionPlan(const std::vector<Segment>& segments, bool causal, int64_t window);
 };
 
 /**

@@ -59,12 +59,13 @@ def rotary(qkv: Tensor, cos: Tensor, sin: Tensor, q_heads: int, kv_heads: int, h
     return torch.cat([turned.to(qkv.dtype), heads[:, q_heads + kv_heads :]], 1).view(tokens, -1)
 
 
-# Causal attention of every segment to its chain of ancestors and itself: qkv as for `rotary` -> [N, q_heads * head_dim].
+# Attention of every segment to its chain of ancestors and itself: qkv as for `rotary` -> [N, q_heads * head_dim].
 # segments [S, 4] int32 = start, length, parent (a smaller index, or -1), position of the first token. Query head h
-# reads key-value head h // (q_heads / kv_heads). `window` > 0 keeps keys with position > query position - window;
-# `softcap` > 0 applies softcap * tanh(s / softcap) to the scaled products.
+# reads key-value head h // (q_heads / kv_heads). `causal` keeps keys up to the query's own; without it no segment has a
+# parent, since its tokens would have another state for every segment that continues it. `window` > 0 keeps keys that
+# are less than that far away. `softcap` > 0 applies softcap * tanh(s / softcap) to the scaled products.
 def attention(qkv: Tensor, segments: Tensor, q_heads: int, kv_heads: int, head_dim: int,
-              scale: float, window: int, softcap: float) -> Tensor:
+              scale: float, causal: bool, window: int, softcap: float) -> Tensor:
     tokens = qkv.size(0)
     group = q_heads // kv_heads
     block = 256  # queries at a time, so that memory grows with the row, not with its square
@@ -77,6 +78,7 @@ def attention(qkv: Tensor, segments: Tensor, q_heads: int, kv_heads: int, head_d
         first = segment[3]
         chain = [heads[q_heads:, start : start + length]]
         parent = segment[2]
+        assert causal or parent < 0, "a segment that continues another needs causal attention"
         while parent >= 0:
             chain.insert(0, heads[q_heads:, table[parent][0] : table[parent][0] + table[parent][1]])
             parent = table[parent][2]
@@ -84,18 +86,21 @@ def attention(qkv: Tensor, segments: Tensor, q_heads: int, kv_heads: int, head_d
         for begin in range(0, length, block):
             count = min(block, length - begin)
             low = max(0, first + begin - window + 1) if window > 0 else 0
-            high = first + begin + count
+            high = first + begin + count if causal else first + length
+            if window > 0:
+                high = min(high, first + begin + count + window - 1)
             k = keys_values[:kv_heads, low:high].unsqueeze(1)
             v = keys_values[kv_heads:, low:high].unsqueeze(1)
             q = heads[:q_heads, start + begin : start + begin + count].view(kv_heads, group, count, head_dim)
             scores = torch.matmul(q, k.transpose(2, 3)) * scale
             if softcap > 0.0:
                 scores = softcap * torch.tanh(scores / softcap)
-            at = torch.arange(high - count, high, device=qkv.device).unsqueeze(1)
+            at = torch.arange(first + begin, first + begin + count, device=qkv.device).unsqueeze(1)
             key_at = torch.arange(low, high, device=qkv.device).unsqueeze(0)
-            hidden = key_at > at
+            distance = at - key_at
+            hidden = distance < 0 if causal else distance != distance
             if window > 0:
-                hidden = hidden.logical_or(key_at <= at - window)
+                hidden = hidden.logical_or(distance.abs() >= window)
             weights = torch.softmax(scores.masked_fill(hidden, float("-inf")), -1)
             mixed = torch.matmul(weights, v).view(q_heads, count, head_dim)
             out[:, start + begin : start + begin + count] = mixed

@@ -19,7 +19,9 @@ struct Segment {
 struct AttentionShape {
   int64_t q_heads, kv_heads, head_dim;
   double scale;
-  /** 0 = none. */
+  /** A query sees no keys behind it. */
+  bool causal;
+  /** Keys that far away, and farther, are not seen; 0 = none. */
   int64_t window;
   /** 0 = none. */
   double softcap;
@@ -31,6 +33,6 @@ struct AttentionShape {
 void check_attention(const at::Tensor& qkv, const AttentionShape& shape);
 
 /** `table` int32 [S, 4] on the host: reference.py says what is in it. Checks every row. */
-std::vector<Segment> read_segments(const at::Tensor& table, int64_t tokens);
+std::vector<Segment> read_segments(const at::Tensor& table, int64_t tokens, bool causal);
 
 }  // namespace reward_model_score

@@ -5,7 +5,7 @@ class DecoderLayer:
         qkv = rotary(qkv, batch["cos" + self.rope], batch["sin" + self.rope], self.q_heads, self.kv_heads,
                      self.head_dim, self.q_norm, self.k_norm, self.eps, True)
         mixed = attention(qkv, batch["segments"], self.q_heads, self.kv_heads, self.head_dim,
-                          self.scale, self.window, self.softcap)
+                          self.scale, self.causal, self.window, self.softcap)
         if self.last:
             x = x.index_select(0, batch["keep"])
             mixed = mixed.index_select(0, batch["keep"])

@@ -10,7 +10,7 @@ class DecoderLayer:
         qkv = rotary(qkv, batch["cos"], batch["sin"], self.q_heads, self.kv_heads, self.head_dim,
                      None, None, self.eps, False)
         mixed = attention(qkv, batch["segments"], self.q_heads, self.kv_heads, self.head_dim,
-                          self.scale, self.window, 0.0)
+                          self.scale, self.causal, self.window, 0.0)
         if self.last:
             x = x.index_select(0, batch["keep"])
             mixed = mixed.index_select(0, batch["keep"])

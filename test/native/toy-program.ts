@@ -29,7 +29,7 @@ const layerSource = `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> T
     qkv = linear(y, self.qkv)
     if self.q_norm is not None:
         qkv = qkv + self.q_norm
-    y = attention(qkv, batch["segments"], 2, 1, 32, 0.17, 0, 0.0)
+    y = attention(qkv, batch["segments"], 2, 1, 32, 0.17, True, 0, 0.0)
     if self.last:
         x = x.index_select(0, batch["keep"])
         y = y.index_select(0, batch["keep"])

@@ -35,6 +35,9 @@ inline void weigh_values(const Scratch& s, Matrix weights, const float* values, 
   }
 }
 
+/** More keys than there are, and few enough to be added to a position. */
+constexpr int64_t kEverything = int64_t{1} << 32;
+
 template <class T>
 void attend(const Attend<T>& q) {
   using Lanes = typename Format<T>::Lanes;
@@ -48,10 +51,12 @@ void attend(const Attend<T>& q) {
       store(s.query + r * lanes + i, load_lanes(row, i, n), n);
     }
   }
+  const int64_t window = q.window > 0 ? q.window - 1 : kEverything;
   const Matrix weights = kPerLane == 2 ? Matrix{s.weights, kBlock / 2} : Matrix{s.scores, kBlock};
   for (int64_t b = 0; b < q.block_count; ++b) {
     char* block = const_cast<char*>(q.blocks[b]);
-    const Sight sight{q.rows, q.position - (q.first_block + b) * kBlock, q.window};
+    const int64_t start = (q.first_block + b) * kBlock;
+    const Sight sight{q.rows, q.position - start, q.end - start, window, q.causal ? 0 : window};
     query_keys<Lanes>(s, block_keys<T>(block), lanes, rows, sight);
     soften<T>(s, rows, sight, q.scale, q.softcap, b == 0);
     weigh_values<Lanes>(s, weights, block_values<T>(block, q.head_dim), width, kPerLane, rows, sight, b == 0);

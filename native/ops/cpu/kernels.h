@@ -13,13 +13,15 @@ struct Attend {
   int64_t rows;
   int64_t heads;
   int64_t head_dim;
-  /** Absolute position of the first row. */
+  /** Absolute positions of the first row, and behind the last key. */
   int64_t position;
+  int64_t end;
   /** Packed blocks of keys and values, the first one at absolute position `first_block` * kBlock. */
   const char* const* blocks;
   int64_t block_count;
   int64_t first_block;
   float scale;
+  bool causal;
   /** 0 = none. */
   int64_t window;
   /** 0 = none. */

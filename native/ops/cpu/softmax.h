@@ -32,14 +32,18 @@ inline Scratch divide(char* memory, int64_t head_dim) {
 struct Sight {
   int64_t rows;      // tokens of the query
   int64_t position;  // of its first row, from the start of the block
-  int64_t window;    // 0 = none
+  int64_t end;       // behind the last key, from the start of the block
+  int64_t before;    // keys before a query's own that it sees
+  int64_t behind;    // and keys behind it
 
   int64_t first(int64_t token) const {
-    const int64_t from = position + token + 1 - window;
-    return window > 0 && from > 0 ? from : 0;
+    const int64_t from = position + token - before;
+    return from > 0 ? from : 0;
   }
   int64_t last(int64_t token) const {
-    const int64_t to = position + token + 1;
+    const int64_t own = position + token + 1;
+    const int64_t to = own < end - behind ? own + behind : end;
+    if (to < 0) return 0;
     return to < kBlock ? to : kBlock;
   }
   /** The most keys that one of the rows from..from + count sees; they may span heads. */

@@ -15,12 +15,12 @@ constexpr int64_t kMostBytes = int64_t{128} << 20;
 /** Heads of some tokens: [tokens, heads, head_dim]. */
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                   const PackedAttention::Call& call, const AttentionShape& shape) {
-  // The kernel's window counts the keys before a query's own.
+  // The kernel's window counts the keys before a query's own, and those behind it.
   const bool windowed = shape.window > 0;
   const auto left = windowed ? std::optional<int64_t>(shape.window - 1) : std::nullopt;
-  const auto right = windowed ? std::optional<int64_t>(0) : std::nullopt;
+  const auto right = windowed ? std::optional<int64_t>(shape.causal ? 0 : shape.window - 1) : std::nullopt;
   return std::get<0>(at::_flash_attention_forward(q, k, v, call.query_ends, call.key_ends, call.most_queries,
-                                                  call.most_keys, /*dropout_p=*/0.0, /*is_causal=*/true,
+                                                  call.most_keys, /*dropout_p=*/0.0, shape.causal,
                                                   /*return_debug_mask=*/false, shape.scale, left, right));
 }
 

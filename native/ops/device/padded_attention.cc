@@ -14,20 +14,7 @@ constexpr int64_t kMostNumbers = int64_t{1} << 25;
 
 PaddedPlan plan_for(const std::vector<Segment>& segments, int64_t tokens, const AttentionShape& shape) {
   const PaddedCost cost{shape.q_heads, 2 * shape.kv_heads * shape.head_dim, kMostNumbers};
-  return plan_padded(segments, tokens, shape.window, cost);
-}
-
-/** What queries at these positions do not see of keys at those: [tiles, 1, queries, keys]. */
-at::Tensor hidden_keys(const at::Tensor& first_queries, const at::Tensor& first_keys, const TileBatch& sizes,
-                       int64_t window) {
-  const auto positions = [&](const at::Tensor& first, int64_t count) {
-    return first.unsqueeze(1) + at::arange(count, first.options());
-  };
-  const at::Tensor query = positions(first_queries, sizes.queries).unsqueeze(2);
-  const at::Tensor key = positions(first_keys, sizes.keys).unsqueeze(1);
-  at::Tensor hidden = key > query;
-  if (window > 0) hidden.logical_or_(key <= query - window);
-  return hidden.unsqueeze(1);
+  return plan_padded(segments, tokens, shape.causal, shape.window, cost);
 }
 
 }  // namespace
@@ -38,6 +25,7 @@ PaddedAttention::PaddedAttention(const std::vector<Segment>& segments, const at:
   const at::Tensor queries = upload(plan.queries, qkv.device()), keys = upload(plan.keys, qkv.device());
   const at::Tensor first_queries = upload(plan.first_queries, qkv.device());
   const at::Tensor first_keys = upload(plan.first_keys, qkv.device());
+  const at::Tensor key_ends = shape.causal ? at::Tensor() : upload(plan.key_ends, qkv.device());
   places_ = upload(plan.places, qkv.device());
   int64_t query = 0, key = 0, tile = 0;
   for (const TileBatch& sizes : plan.batches) {
@@ -45,11 +33,27 @@ PaddedAttention::PaddedAttention(const std::vector<Segment>& segments, const at:
                         .queries = queries.narrow(0, query, sizes.tiles * sizes.queries),
                         .keys = keys.narrow(0, key, sizes.tiles * sizes.keys),
                         .first_queries = first_queries.narrow(0, tile, sizes.tiles),
-                        .first_keys = first_keys.narrow(0, tile, sizes.tiles)});
+                        .first_keys = first_keys.narrow(0, tile, sizes.tiles),
+                        .key_ends = shape.causal ? key_ends : key_ends.narrow(0, tile, sizes.tiles)});
     query += sizes.tiles * sizes.queries;
     key += sizes.tiles * sizes.keys;
     tile += sizes.tiles;
   }
+}
+
+at::Tensor PaddedAttention::hidden_keys(const Batch& batch, const AttentionShape& shape) {
+  const auto positions = [&](const at::Tensor& first, int64_t count) {
+    return first.unsqueeze(1) + at::arange(count, first.options());
+  };
+  const at::Tensor query = positions(batch.first_queries, batch.sizes.queries).unsqueeze(2);
+  const at::Tensor key = positions(batch.first_keys, batch.sizes.keys).unsqueeze(1);
+  // The keys of a causal tile end at its last query, so that none sees the padding.
+  at::Tensor hidden = shape.causal ? key > query : key >= batch.key_ends.view({-1, 1, 1});
+  if (shape.window > 0) {
+    hidden = hidden.logical_or(key <= query - shape.window);
+    if (!shape.causal) hidden.logical_or_(key >= query + shape.window);
+  }
+  return hidden.unsqueeze(1);
 }
 
 at::Tensor PaddedAttention::run(const at::Tensor& qkv, const AttentionShape& shape) const {
@@ -78,8 +82,7 @@ at::Tensor PaddedAttention::attend(const at::Tensor& qkv, const Batch& batch, co
   at::Tensor products = at::bmm(q, k).mul_(shape.scale);
   if (shape.softcap > 0) products.div_(shape.softcap).tanh_().mul_(shape.softcap);
   products.view({tiles, shape.q_heads, queries, keys})
-      .masked_fill_(hidden_keys(batch.first_queries, batch.first_keys, batch.sizes, shape.window),
-                    -std::numeric_limits<double>::infinity());
+      .masked_fill_(hidden_keys(batch, shape), -std::numeric_limits<double>::infinity());
   products = at::softmax(products, -1);
   return at::bmm(products, v)
       .view({tiles, kv_heads, group, queries, d})

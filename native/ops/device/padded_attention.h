@@ -18,12 +18,14 @@ class PaddedAttention {
   at::Tensor run(const at::Tensor& qkv, const AttentionShape& shape) const;
 
  private:
-  /** A TileBatch with its part of the plan's arrays on the device. */
+  /** A TileBatch with its part of the plan's arrays on the device; `key_ends` only where it is not causal. */
   struct Batch {
     TileBatch sizes;
-    at::Tensor queries, keys, first_queries, first_keys;
+    at::Tensor queries, keys, first_queries, first_keys, key_ends;
   };
 
+  /** What the queries do not see of the keys: [tiles, 1, queries, keys]. */
+  static at::Tensor hidden_keys(const Batch& batch, const AttentionShape& shape);
   static at::Tensor attend(const at::Tensor& qkv, const Batch& batch, const AttentionShape& shape);
 
   std::vector<Batch> batches_;

@@ -26,7 +26,8 @@ struct Tile {
   }
 };
 
-std::vector<Tile> divide(const std::vector<Segment>& segments, int64_t window, const PaddedCost& cost) {
+std::vector<Tile> divide(const std::vector<Segment>& segments, bool causal, int64_t window,
+                         const PaddedCost& cost) {
   std::vector<Tile> tiles;
   for (int32_t s = 0; s < static_cast<int32_t>(segments.size()); ++s) {
     const Segment& segment = segments[s];
@@ -38,7 +39,9 @@ std::vector<Tile> divide(const std::vector<Segment>& segments, int64_t window, c
       const int32_t queries = std::min(step, segment.length - first);
       const int32_t position = segment.position + first;
       const auto oldest = static_cast<int32_t>(window > 0 ? std::max<int64_t>(0, position - window + 1) : 0);
-      tiles.push_back({s, first, queries, oldest, position + queries - oldest});
+      const int64_t behind = causal ? 0 : window > 0 ? window - 1 : end;
+      const auto key_end = static_cast<int32_t>(std::min(end, position + queries + behind));
+      tiles.push_back({s, first, queries, oldest, key_end - oldest});
     }
   }
   std::stable_sort(tiles.begin(), tiles.end(), [](const Tile& a, const Tile& b) {
@@ -63,15 +66,16 @@ void add(PaddedPlan& plan, const std::vector<Segment>& segments, const TileBatch
   }
   plan.first_queries.push_back(segment.position + tile.first);
   plan.first_keys.push_back(tile.first_key);
+  plan.key_ends.push_back(tile.first_key + tile.keys);
 }
 
 }  // namespace
 
-PaddedPlan plan_padded(const std::vector<Segment>& segments, int64_t tokens, int64_t window,
+PaddedPlan plan_padded(const std::vector<Segment>& segments, int64_t tokens, bool causal, int64_t window,
                        const PaddedCost& cost) {
   PaddedPlan plan;
   plan.places.resize(tokens);
-  const std::vector<Tile> tiles = divide(segments, window, cost);
+  const std::vector<Tile> tiles = divide(segments, causal, window, cost);
   for (size_t begin = 0; begin < tiles.size();) {
     TileBatch batch{0, 0, tiles[begin].keys};
     size_t end = begin;

@@ -20,6 +20,8 @@ struct PaddedPlan {
   std::vector<int32_t> queries, keys;
   /** Positions of a tile's first query and key: [tiles] a batch. */
   std::vector<int32_t> first_queries, first_keys;
+  /** Positions behind a tile's last key, where it is padded: [tiles] a batch. */
+  std::vector<int32_t> key_ends;
   /** [tokens]: the place of each token in `queries`. */
   std::vector<int32_t> places;
 };
@@ -34,7 +36,7 @@ struct PaddedCost {
 };
 
 /** Padding at most doubles the queries of a tile and adds half to its keys. `window` 0 = none. */
-PaddedPlan plan_padded(const std::vector<Segment>& segments, int64_t tokens, int64_t window,
+PaddedPlan plan_padded(const std::vector<Segment>& segments, int64_t tokens, bool causal, int64_t window,
                        const PaddedCost& cost);
 
 }  // namespace reward_model_score

@@ -11,7 +11,8 @@ interface Row {
 }
 
 export function attentionBits(dtype: OpDtype, context: () => { engine: EngineTest; fused: RunOp }): void {
-  it.each([1, 2, 3, 4, 5, 6])("attention has the same bits alone and in any pack (%i)", (seed) => {
+  const seeds = [1, 2, 3, 4, 5, 6].flatMap((seed) => [true, false].map((causal) => ({ seed, causal })));
+  it.each(seeds)("attention has the same bits alone and in any pack (%o)", ({ seed, causal }) => {
     const { engine, fused } = context();
     const random = new Random(seed);
     const [kvHeads, group, headDim] = [
@@ -26,7 +27,7 @@ export function attentionBits(dtype: OpDtype, context: () => { engine: EngineTes
 
     const chain = [1, 2, 3].map(() => random.values(random.int(1, 150) * width, 2));
     const rows = Array.from({ length: 5 }, (): Row => {
-      return { prefixes: random.int(0, 3), own: random.values(random.int(1, 150) * width, 2) };
+      return { prefixes: causal ? random.int(0, 3) : 0, own: random.values(random.int(1, 150) * width, 2) };
     });
     const attend = (parts: Float32Array[], segments: Segment[]): Float32Array => {
       const values = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
@@ -37,7 +38,7 @@ export function attentionBits(dtype: OpDtype, context: () => { engine: EngineTes
       }
       const qkv = tensor(dtype, [values.length / width, width], values);
       const sizes = [kvHeads * group, kvHeads, headDim].map((int) => ({ int }));
-      const numbers = [{ float: headDim ** -0.5 }, { int: window }, { float: softcap }];
+      const numbers = [{ float: headDim ** -0.5 }, causal, { int: window }, { float: softcap }];
       return fused("attention", qkv, segmentTable(segments), ...sizes, ...numbers);
     };
 
@@ -59,7 +60,7 @@ export function attentionBits(dtype: OpDtype, context: () => { engine: EngineTes
         return addSegment(segments, part.length / width, parent);
       };
       const nodes = [-1];
-      for (const part of chain) nodes.push(add(part, nodes.at(-1)!));
+      for (const part of causal ? chain : []) nodes.push(add(part, nodes.at(-1)!));
       const places = random.shuffled([...rows.keys()]).map((index) => {
         const { prefixes, own } = rows[index]!;
         const count = own.length / width;
@@ -69,7 +70,7 @@ export function attentionBits(dtype: OpDtype, context: () => { engine: EngineTes
           parent = -1;
           for (const part of chain.slice(0, prefixes)) parent = add(part, parent);
         }
-        const cut = random.int(0, count - 1) * width;
+        const cut = causal ? random.int(0, count - 1) * width : 0;
         if (cut > 0) parent = add(own.subarray(0, cut), parent);
         const last = segments[add(own.subarray(cut), parent)]!;
         return { index, from: last.start + last.length - count, to: last.start + last.length };
@@ -97,7 +98,7 @@ export function attentionBits(dtype: OpDtype, context: () => { engine: EngineTes
         tensor(dtype, [3 * length, width], values),
         segmentTable(segments),
         ...[1, 1, headDim].map((int) => ({ int })),
-        ...[{ float: 0.25 }, { int: 0 }, { float: 0 }],
+        ...[{ float: 0.25 }, true, { int: 0 }, { float: 0 }],
       );
     const healthy = run();
     values.fill(NaN, (length + 5) * width, (length + 6) * width);

@@ -19,14 +19,16 @@ const tolerance: Record<OpDtype, number> = { float32: 3e-6, bfloat16: 0.005 };
 
 const source = `
 def run(qkv: Tensor, segments: Tensor, q_heads: int, kv_heads: int, head_dim: int, scale: float,
-        window: int, softcap: float, device: str) -> Tensor:
-    return attention(qkv.to(device), segments.to(device), q_heads, kv_heads, head_dim, scale, window, softcap).float()
+        causal: bool, window: int, softcap: float, device: str) -> Tensor:
+    table = segments.to(device)
+    return attention(qkv.to(device), table, q_heads, kv_heads, head_dim, scale, causal, window, softcap).float()
 `;
 
 interface Heads {
   q: number;
   kv: number;
   dim: number;
+  causal?: boolean;
   window?: number;
   softcap?: number;
 }
@@ -43,9 +45,9 @@ beforeAll(async () => {
 });
 beforeEach(() => engine.simulator.devices([1024 * megabyte]));
 
-const sizes = ({ q, kv, dim, window = 0, softcap = 0 }: Heads) => [
+const sizes = ({ q, kv, dim, causal = true, window = 0, softcap = 0 }: Heads) => [
   ...[q, kv, dim].map((int) => ({ int })),
-  ...[{ float: dim ** -0.5 }, { int: window }, { float: softcap }],
+  ...[{ float: dim ** -0.5 }, causal, { int: window }, { float: softcap }],
 ];
 
 function attend(qkv: TensorValue, segments: Segment[], heads: Heads, device = "sim:0"): Float32Array {
@@ -73,11 +75,13 @@ const mostUsed = () => engine.simulator.read(0).mostUsed / megabyte;
 /** Trees whose lengths lie around everything that the plans divide by, and heads for each. */
 function randomCase(seed: number, dims: number[]): { segments: Segment[]; heads: Heads } {
   const random = new Random(seed);
-  const segments = randomTree(random, random.int(1, 12));
-  if (seed % 4 === 0) addSegment(segments, random.pick([256, 257, 300, 700]), random.int(-1, 0));
+  const causal = seed % 3 !== 1;
+  const segments = randomTree(random, random.int(1, 12), causal);
+  if (seed % 4 === 0)
+    addSegment(segments, random.pick([256, 257, 300, 700]), causal ? random.int(-1, 0) : -1);
   const kv = random.int(1, 3);
   const window = random.pick([0, 0, 1, 3, 64, 100]);
-  return { segments, heads: { q: kv * random.int(1, 4), kv, dim: random.pick(dims), window } };
+  return { segments, heads: { q: kv * random.int(1, 4), kv, dim: random.pick(dims), causal, window } };
 }
 
 const seeds = Array.from({ length: 16 }, (_, seed) => seed);

@@ -68,12 +68,12 @@ export function addSegment(segments: Segment[], length: number, parent = -1): nu
   return segments.length - 1;
 }
 
-/** Lengths lie around the width of a block of keys, 64, and below it. */
-export function randomTree(random: Random, count: number): Segment[] {
+/** Lengths lie around the width of a block of keys, 64, and below it. Without `causal`, segments without parents. */
+export function randomTree(random: Random, count: number, causal: boolean): Segment[] {
   const segments: Segment[] = [];
   for (let index = 0; index < count; index++) {
     const length = random.pick([1, 2, 63, 64, 65, 128, random.int(1, 30), random.int(1, 200)]);
-    addSegment(segments, length, random.int(-1, index - 1));
+    addSegment(segments, length, random.int(-1, causal ? index - 1 : -1));
   }
   return segments;
 }

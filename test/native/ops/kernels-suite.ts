@@ -46,12 +46,13 @@ export function describeKernels(level: keyof typeof flags): void {
     }
 
     describe.each(dtypes)("in %s", (dtype) => {
-      it.each(Array.from({ length: 16 }, (_, seed) => seed))(
+      it.each(Array.from({ length: 24 }, (_, seed) => seed))(
         "attention is the reference's (tree %i)",
         (seed) => {
           const random = new Random(seed);
           engine.setThreads(random.int(1, 3));
-          const segments = randomTree(random, random.int(1, 7));
+          const causal = seed % 3 !== 2;
+          const segments = randomTree(random, random.int(1, 7), causal);
           const kvHeads = random.int(1, 3);
           const qHeads = kvHeads * random.int(1, 5);
           const headDim = random.pick([2, 6, 16, 64, 80, 96, 100, 128, 256]);
@@ -60,7 +61,8 @@ export function describeKernels(level: keyof typeof flags): void {
           const scale = { float: random.pick([headDim ** -0.5, 0.3]) };
           const window = { int: random.pick([0, 1, 3, 64, 100]) };
           const softcap = { float: random.pick([0, 5, 30]) };
-          expectEqual(dtype, "attention", qkv, segmentTable(segments), ...sizes, scale, window, softcap);
+          const table = segmentTable(segments);
+          expectEqual(dtype, "attention", qkv, table, ...sizes, scale, causal, window, softcap);
         },
       );
 

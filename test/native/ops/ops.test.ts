@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
 import { openEngineTest, type EngineTest, type TensorValue } from "../engine-test.js";
-import { Random, segmentTable, tensor, type Segment } from "./inputs.js";
+import { addSegment, Random, segmentTable, tensor, type Segment } from "./inputs.js";
 import { compileOps, type RunOp } from "./programs.js";
 
 let engine: EngineTest;
@@ -14,13 +14,13 @@ beforeAll(async () => {
 
 describe("ops refuse", () => {
   const random = new Random(1);
-  const attend = (segments: Segment[], headDim = 4): Float32Array =>
+  const attend = (segments: Segment[], headDim = 4, causal = true): Float32Array =>
     fused(
       "attention",
       random.tensor("float32", 6, 3 * headDim),
       segmentTable(segments),
       ...[1, 1, headDim].map((int) => ({ int })),
-      ...[{ float: 0.5 }, { int: 0 }, { float: 0 }],
+      ...[{ float: 0.5 }, causal, { int: 0 }, { float: 0 }],
     );
 
   it.each([
@@ -37,6 +37,12 @@ describe("ops refuse", () => {
     expect(() => attend([root, { start: 3, length: 3, parent: 0, position: 4 }])).toThrow(
       /attention: segment 1/,
     );
+  });
+
+  it("a child without causal attention", () => {
+    const segments: Segment[] = [];
+    for (const parent of [-1, 0]) addSegment(segments, 3, parent);
+    expect(() => attend(segments, 4, false)).toThrow(/attention: segment 1 continues another/);
   });
 
   it("heads of an odd size", () => {

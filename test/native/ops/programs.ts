@@ -3,8 +3,8 @@ import { referenceOps, type EngineTest, type OpSet, type TensorValue, type Value
 
 const source = `
 def run_attention(qkv: Tensor, segments: Tensor, q_heads: int, kv_heads: int, head_dim: int,
-                  scale: float, window: int, softcap: float) -> Tensor:
-    return attention(qkv, segments, q_heads, kv_heads, head_dim, scale, window, softcap).float()
+                  scale: float, causal: bool, window: int, softcap: float) -> Tensor:
+    return attention(qkv, segments, q_heads, kv_heads, head_dim, scale, causal, window, softcap).float()
 
 def run_rotary(qkv: Tensor, cos: Tensor, sin: Tensor, q_heads: int, kv_heads: int, head_dim: int,
                q_norm: Optional[Tensor], k_norm: Optional[Tensor], eps: float, unit_offset: bool) -> Tensor:
