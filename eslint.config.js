@@ -2,14 +2,14 @@ import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist", ".packages", "docs/api", "build*", "coverage", "test/fixtures", "models"] },
+  { ignores: ["**/dist", ".packages", "docs/api", "build*", "coverage", "**/test/fixtures", "models"] },
   js.configs.recommended,
   {
     files: ["**/*.ts"],
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: {
       parserOptions: {
-        project: ["./tsconfig.json", "./test/tsconfig.json"],
+        project: ["./tsconfig.json", "./packages/*/tsconfig.json", "./test/tsconfig.json"],
         tsconfigRootDir: import.meta.dirname,
       },
     },

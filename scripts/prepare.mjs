@@ -19,8 +19,12 @@ const npm = process.platform === "win32" ? "npm.cmd" : "npm";
 if (!packagesAreInstalled()) {
   step("Installing packages", npm, ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
 }
-const typescript = hash(["lib", "tsconfig.json", "node_modules/typescript/package.json"]);
-if (readStamp("typescript") !== typescript || !existsSync(join(root, "dist"))) {
+const jinja = ["lib", "package.json", "tsconfig.json"].map((path) => `packages/jinja/${path}`);
+const typescript = hash(["lib", ...jinja, "tsconfig.json", "node_modules/typescript/package.json"]);
+if (
+  readStamp("typescript") !== typescript ||
+  !["dist", "packages/jinja/dist"].every((path) => existsSync(join(root, path)))
+) {
   step("Compiling TypeScript", npm, ["run", "--silent", "build"]);
   writeStamp("typescript", typescript);
 }

@@ -1,15 +1,13 @@
+import { Template, TemplateError } from "@reward-model-score/jinja";
 import { RewardModelScoreError } from "../errors.js";
 import type { Message } from "../rows/types.js";
 import type { FoundTemplate } from "./find-template.js";
-import { JinjaTemplate } from "./jinja/template.js";
-import { TemplateError } from "./jinja/error.js";
-import { type Value } from "./jinja/values.js";
 
 const LONGEST_REASON = 1000;
 
 /** Renders conversations as transformers' apply_chat_template does with add_generation_prompt false and no tools. */
 export class ChatTemplate {
-  readonly #template: JinjaTemplate;
+  readonly #template: Template;
   readonly #path: string | undefined;
 
   /** `now` is what the template's strftime_now gives; pin it where scores must not change from day to day. */
@@ -20,7 +18,7 @@ export class ChatTemplate {
   ) {
     this.#path = path;
     try {
-      this.#template = new JinjaTemplate(source);
+      this.#template = new Template(source);
     } catch (cause) {
       throw this.#error("does not parse", cause);
     }
@@ -32,12 +30,12 @@ export class ChatTemplate {
       return this.#template.render(
         {
           ...this.specialTokens,
-          messages: messages as unknown as Value,
+          messages,
           tools: null,
           documents: null,
           add_generation_prompt: false,
         },
-        this.now,
+        { now: this.now },
       );
     } catch (cause) {
       throw this.#error("refused the conversation", cause);

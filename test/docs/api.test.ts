@@ -1,18 +1,18 @@
-/** Everything that the package exports is explained where it is declared. */
+/** Everything that the packages export is explained where it is declared. */
 import { resolve } from "node:path";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
 
-const entry = resolve("lib/index.ts");
 const config = ts.getParsedCommandLineOfConfigFile(
   "tsconfig.json",
   {},
   { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => {} },
 )!;
-const program = ts.createProgram([entry], config.options);
+const entries = ["lib/index.ts", "packages/jinja/lib/index.ts"].map((path) => resolve(path));
+const program = ts.createProgram(entries, config.options);
 const checker = program.getTypeChecker();
-const exported = checker
-  .getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(entry)!)!)
+const exported = entries
+  .flatMap((entry) => checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(entry)!)!))
   .map((symbol) => (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol));
 
 const comment = (symbol: ts.Symbol) => ts.displayPartsToString(symbol.getDocumentationComment(checker));

@@ -12,15 +12,18 @@ const MARKDOWN = [
   "README.md",
   "CONTRIBUTING.md",
   "models/demo/README.md",
+  "packages/jinja/README.md",
   ...readdirSync("docs")
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`),
 ];
 
 export function blocksOf(...languages: string[]): Block[] {
-  const sources = readdirSync("lib", { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts"))
-    .map((name) => `lib/${name}`);
+  const sources = ["lib", "packages/jinja/lib"].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => `${folder}/${name}`),
+  );
   const blocks = [...MARKDOWN, ...sources].flatMap((path) => blocksIn(path, readFileSync(path, "utf8")));
   return blocks.filter(({ language }) => languages.includes(language));
 }

@@ -25,8 +25,9 @@ let environment: NodeJS.ProcessEnv;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "examples-"));
-  mkdirSync(join(directory, "node_modules"));
+  mkdirSync(join(directory, "node_modules/@reward-model-score"), { recursive: true });
   symlinkSync(resolve("."), join(directory, "node_modules/reward-model-score"));
+  symlinkSync(resolve("packages/jinja"), join(directory, "node_modules/@reward-model-score/jinja"));
   // What the examples call the reader's own model.
   symlinkSync(resolve("models/demo"), join(directory, "my-reward-model"));
   // npx starts the command line that is built here; what npm would install is there already.

@@ -1,14 +1,20 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { strftime } from "#lib/chat/jinja/strftime.js";
+import { Template } from "@reward-model-score/jinja";
 
 /** What scripts/fixtures/strftime.py writes. */
 const { formats, cases } = JSON.parse(
-  readFileSync(new URL("../fixtures/chat/strftime.json", import.meta.url), "utf8"),
+  readFileSync(new URL("fixtures/strftime.json", import.meta.url), "utf8"),
 ) as {
   formats: string[];
   cases: { date: [number, number, number, number, number, number, number]; texts: string[] }[];
 };
+
+const template = new Template("{{ strftime_now(format) }}");
+
+function strftime(date: Date, format: string): string {
+  return template.render({ format }, { now: () => date });
+}
 
 it.each(formats.map((format, i) => [format, i] as const))("%j is what Python makes of it", (format, i) => {
   for (const { date, texts } of cases) {

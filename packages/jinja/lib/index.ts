@@ -1,0 +1,2 @@
+export { TemplateError } from "./error.js";
+export { Template, type RenderOptions } from "./template.js";
