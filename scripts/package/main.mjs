@@ -7,19 +7,13 @@
  * dependencies. The repository's cannot, because `npm ci` refuses a lock file that lacks a dependency, and a lock file
  * cannot hold packages that are published only after it. Nor does it need what only a clone uses.
  */
-import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { npmPack, pack, platforms, readManifest, root } from "./packages.mjs";
+import { compile, npmPack, pack, platforms, readManifest, root } from "./packages.mjs";
 
 const staging = join(root, ".packages/main");
 
-// Compiled anew: dist/ may hold files whose source is gone.
-rmSync(join(root, "dist"), { recursive: true, force: true });
-execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", root], {
-  stdio: "inherit",
-});
-
+compile();
 rmSync(staging, { recursive: true, force: true });
 const [{ files }] = npmPack(root, ["--dry-run"]);
 for (const { path } of files) {
@@ -31,7 +25,16 @@ process.stdout.write(`${pack(staging)}\n`);
 
 function publishedManifest() {
   const manifest = readManifest(root);
-  const ofAClone = ["private", "scripts", "imports", "devDependencies", "gypfile", "binary", "cmake-js"];
+  const ofAClone = [
+    "private",
+    "workspaces",
+    "scripts",
+    "imports",
+    "devDependencies",
+    "gypfile",
+    "binary",
+    "cmake-js",
+  ];
   for (const key of ofAClone) delete manifest[key];
   const packages = platforms.map((platform) => [`@reward-model-score/${platform}`, manifest.version]);
   return { ...manifest, optionalDependencies: Object.fromEntries(packages) };

@@ -3,6 +3,7 @@ import { readdirSync, statSync } from "node:fs";
 import { describe, expect, inject, it } from "vitest";
 
 const MAIN = inject("mainTarball");
+const JINJA = inject("jinjaTarball");
 const PLATFORM = inject("platformTarball");
 
 function filesOf(tarball: string): string[] {
@@ -13,6 +14,10 @@ function filesOf(tarball: string): string[] {
 /** Pages about the repository, of which the package holds a part. */
 const FOR_DEVELOPERS = ["docs/adding-a-family.md", "docs/architecture.md", "docs/dependencies.md"];
 
+function sourcesIn(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith("ts"));
+}
+
 /** What is compiled of one source. */
 function compiled(source: string): string[] {
   const [, stem, kind] = /^(.*)\.(c?)ts$/.exec(source)!;
@@ -21,9 +26,6 @@ function compiled(source: string): string[] {
 
 describe("the package", () => {
   it("holds what is compiled, what is read at run time, the documentation and the demo model, and nothing else", () => {
-    const sources = readdirSync("lib", { recursive: true, encoding: "utf8" }).filter((name) =>
-      name.endsWith("ts"),
-    );
     const folder = (path: string) => readdirSync(path).map((name) => `${path}/${name}`);
     const single = [
       "CHANGELOG.md",
@@ -39,7 +41,7 @@ describe("the package", () => {
     ];
     const expected = [
       ...docs,
-      ...sources.flatMap(compiled),
+      ...sourcesIn("lib").flatMap(compiled),
       ...folder("models/demo"),
       ...folder("native/programs"),
       ...single,
@@ -57,6 +59,17 @@ describe("the package", () => {
   });
 });
 
+describe("the package that renders templates", () => {
+  it("holds what is compiled, its page, the licence and nothing else", () => {
+    const compiledOfIt = sourcesIn("packages/jinja/lib").flatMap(compiled);
+    expect(filesOf(JINJA)).toEqual(["LICENSE", "README.md", "package.json", ...compiledOfIt].sort());
+  });
+
+  it("is at most 200 kB", () => {
+    expect(statSync(JINJA).size).toBeLessThanOrEqual(200_000);
+  });
+});
+
 describe("the package for this platform", () => {
   it("holds the two addons, the licences and nothing else", () => {
     expect(filesOf(PLATFORM)).toEqual(
@@ -69,12 +82,12 @@ describe("the package for this platform", () => {
   });
 });
 
-describe.each([MAIN, PLATFORM])("%s", (tarball) => {
+describe.each([MAIN, JINJA, PLATFORM])("%s", (tarball) => {
   it("pleases publint", () => {
     execFileSync("node_modules/.bin/publint", ["--strict", tarball], { stdio: "pipe" });
   });
 });
 
-it("has right types for every way of resolving them", () => {
-  execFileSync("node_modules/.bin/attw", ["--no-definitely-typed", MAIN], { stdio: "pipe" });
+it.each([MAIN, JINJA])("has right types for every way of resolving them: %s", (tarball) => {
+  execFileSync("node_modules/.bin/attw", ["--no-definitely-typed", tarball], { stdio: "pipe" });
 });

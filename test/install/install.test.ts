@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DoctorReport } from "#lib/cli/doctor/inspect.js";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import { managers, npm } from "./managers.js";
-import { platform, platformPackage, published } from "./packages.js";
+import { jinjaPackage, platform, platformPackage, published } from "./packages.js";
 import { Project, type Result } from "./project.js";
 import { Registry } from "./registry.js";
 
@@ -96,8 +96,10 @@ describe("installed with npm", () => {
 
   afterAll(() => project.remove());
 
-  it("fetches and uses the package of this platform, and no other", async () => {
-    expect([...registry.fetched].sort()).toEqual([platformPackage, "reward-model-score"].sort());
+  it("fetches and uses the package of this platform, and of no other", async () => {
+    expect([...registry.fetched].sort()).toEqual(
+      [jinjaPackage, platformPackage, "reward-model-score"].sort(),
+    );
     const result = await npm.run(project, ["doctor", "--json"], environment);
     const report = JSON.parse(result.stdout) as DoctorReport;
     expect(report).toMatchObject({ ok: true, problems: [] });
@@ -208,5 +210,49 @@ describe("installed with npm", () => {
     expect(missing.status).toBe(2);
     expect(missing.stderr).toContain(`ERR_ADDON: No addon for ${platform}`);
     expect(missing.stderr).toContain(command);
+  });
+});
+
+describe("what renders templates, installed alone", () => {
+  const RENDERING = `
+const text = new Template("{{ [none, 1] }}").render();
+let raised;
+try {
+  new Template("{{ x.y }}").render();
+} catch (error) {
+  raised = error instanceof TemplateError;
+}
+console.log(text, raised);
+`;
+  let project: Project;
+
+  beforeAll(async () => {
+    project = new Project({ name: "empty", private: true });
+    registry.fetched.clear();
+    const install = ["install", jinjaPackage, "--ignore-scripts", "--no-audit", "--no-fund"];
+    expect(await project.run("npm", install, { npm_config_registry: registry.url })).toMatchObject({
+      status: 0,
+    });
+  });
+
+  afterAll(() => project.remove());
+
+  it.each([
+    ["imported", "app.mjs", `import { Template, TemplateError } from "${jinjaPackage}";`],
+    ["required", "app.cjs", `const { Template, TemplateError } = require("${jinjaPackage}");`],
+  ])("is %s", async (_how, file, head) => {
+    expect([...registry.fetched]).toEqual([jinjaPackage]);
+    project.write(file, head + RENDERING);
+    expect(await project.run("node", [file])).toEqual({ status: 0, stdout: "[None, 1] true\n", stderr: "" });
+  });
+
+  it("is bundled for browsers", async () => {
+    project.write("entry.mjs", `import { Template, TemplateError } from "${jinjaPackage}";${RENDERING}`);
+    const args = ["entry.mjs", "--bundle", "--platform=browser", "--format=esm", "--outfile=bundle.mjs"];
+    execFileSync(resolve("node_modules/.bin/esbuild"), args, { cwd: project.folder, stdio: "pipe" });
+    expect(await project.run("node", ["bundle.mjs"])).toMatchObject({
+      status: 0,
+      stdout: "[None, 1] true\n",
+    });
   });
 });
