@@ -35,8 +35,3 @@ export function batchOf(rows: number[][]): PackedBatch {
     gates: new Int32Array(),
   };
 }
-
-/** A batch that slow.pt works on for about `seconds` on an idle machine, and longer on a busy one. */
-export function slowBatch(seconds: number): PackedBatch {
-  return batchOf([[Math.min(31, Math.ceil(seconds * 25))]]);
-}

@@ -1,9 +1,8 @@
 import { availableParallelism } from "node:os";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { beforeAll, describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
 import type { NativeBinding } from "#lib/native/binding.js";
-import { archiveOptions, batchOf, expected, openBinding, slowBatch } from "./archives.js";
+import { archiveOptions, batchOf, expected, openBinding } from "./archives.js";
 
 let binding: NativeBinding;
 
@@ -74,27 +73,6 @@ describe("input and output belong to the caller", () => {
 });
 
 describe("dispose", () => {
-  it("drops what waits, finishes what runs, refuses what comes later", async () => {
-    const model = await binding.loadArchive(archiveOptions("slow.pt"));
-    await model.forward(batchOf([[0]]));
-    const running = model.forward(slowBatch(2));
-    // Long enough for the batch to start on a busy machine, short of its end.
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    const waiting = [model.forward(batchOf([[1]])), model.forward(batchOf([[1]]))];
-    const outcomes = Promise.allSettled([running, ...waiting]);
-    await Promise.all([model.dispose(), model.dispose()]);
-    const [ran, ...dropped] = await outcomes;
-    expect(ran.status).toBe("fulfilled");
-    for (const outcome of dropped) {
-      expect(outcome.status).toBe("rejected");
-      expect(RewardModelScoreError.is((outcome as PromiseRejectedResult).reason, "ERR_NOT_LOADED")).toBe(
-        true,
-      );
-    }
-    await expect(model.forward(batchOf([[1]]))).rejects.toMatchObject({ code: "ERR_NOT_LOADED" });
-    await model.dispose();
-  });
-
   it("leaves other models alone", async () => {
     const [one, other] = await Promise.all([
       binding.loadArchive(archiveOptions("column.pt")),
@@ -104,48 +82,6 @@ describe("dispose", () => {
     await one.dispose();
     expect((await running).scores[0]).toBeCloseTo(expected.scores[0]![0]!, 5);
     await other.dispose();
-  });
-});
-
-describe("the queue is bounded", () => {
-  it("refuses what does not fit and loses nothing that did", async () => {
-    const model = await binding.loadArchive(archiveOptions("slow.pt"));
-    const running = model.forward(slowBatch(2));
-    const outcomes = await Promise.allSettled(
-      Array.from({ length: 4200 }, () => model.forward(batchOf([[0]]))),
-    );
-    await running;
-    const refused = outcomes.filter((outcome) => outcome.status === "rejected");
-    expect(refused.length).toBeGreaterThan(0);
-    expect(refused.length).toBeLessThan(200);
-    expect((refused[0] as PromiseRejectedResult).reason).toMatchObject({
-      code: "ERR_OVERLOADED",
-      details: { limit: 4096 },
-    });
-    await model.dispose();
-  });
-});
-
-describe("the event loop stays free", () => {
-  it("while loading and while scoring", async () => {
-    const delay = monitorEventLoopDelay({ resolution: 5 });
-    delay.enable();
-    const model = await binding.loadArchive(archiveOptions("slow.pt"));
-    await model.forward(slowBatch(1));
-    delay.disable();
-    await model.dispose();
-    // The batch alone takes twice this long; a blocked loop shows it as one long delay.
-    expect(delay.max / 1e6).toBeLessThan(400);
-  });
-
-  it("turns go on while batches run", async () => {
-    const model = await binding.loadArchive(archiveOptions("slow.pt"));
-    let turns = 0;
-    const timer = setInterval(() => ++turns, 5);
-    await Promise.all(Array.from({ length: 8 }, () => model.forward(slowBatch(1))));
-    clearInterval(timer);
-    expect(turns).toBeGreaterThan(10);
-    await model.dispose();
   });
 });
 

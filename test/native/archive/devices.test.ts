@@ -1,8 +1,9 @@
 /** Archives on the simulated accelerator: all of them were made on a CPU, or name a GPU that is not there. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { ArchiveOptions, NativeModel } from "#lib/native/binding.js";
+import { until } from "../../wait.js";
 import { archiveOptions, batchOf, expected } from "../archives.js";
 import { float32, openEngineTest, referenceOps, rejection, type EngineTest } from "../engine-test.js";
 
@@ -10,8 +11,9 @@ let engine: EngineTest;
 beforeAll(async () => {
   engine = await openEngineTest();
 });
-// What an archive forks ends on a thread of libtorch, which may hold the weights for a moment longer than the model.
-beforeEach(() => vi.waitFor(() => engine.simulator.devices([1 << 26, 1 << 26])));
+beforeEach(() => engine.simulator.devices([1 << 26, 1 << 26]));
+// What an archive forks is finished by a thread of libtorch, which may let go of the weights only after dispose().
+afterEach(() => until(() => [0, 1].every((index) => engine.simulator.read(index).used === 0)));
 
 function fixture(family: string, file: string): string {
   return fileURLToPath(new URL(`../../fixtures/classifiers/${family}/${file}`, import.meta.url));
