@@ -1,4 +1,5 @@
 // What every child of the process tests starts with: the binding, and a model that runs for as long as it is told.
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import { loadBinding } from "#lib/native/load.js";
@@ -25,6 +26,10 @@ export function batchOf(...rows) {
 // slow.pt works for seconds on this one.
 export const slowBatch = batchOf([31, 31, 31]);
 
-export function sleep(milliseconds) {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+// And on this one for longer than any test may take: whoever waited for it would be killed.
+export const endlessBatch = batchOf(...Array.from({ length: 4000 }, () => new Array(64).fill(31)));
+
+/** So many turns of the event loop: different moments of what happens on other threads. */
+export async function turns(count) {
+  for (let turn = 0; turn < count; ++turn) await setImmediate();
 }

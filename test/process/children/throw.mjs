@@ -1,6 +1,7 @@
-import { load, slowBatch, sleep } from "./setup.mjs";
+import { batchOf, endlessBatch, load } from "./setup.mjs";
 
 const model = await load("slow");
-void model.forward(slowBatch);
-await sleep(100);
+const first = model.forward(batchOf([1]));
+void model.forward(endlessBatch);
+await first;
 throw new Error("thrown on purpose");

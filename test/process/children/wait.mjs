@@ -1,6 +1,7 @@
-import { load, slowBatch, sleep } from "./setup.mjs";
+import { batchOf, endlessBatch, load } from "./setup.mjs";
 
 const model = await load("slow");
-for (let index = 0; index < 100; ++index) void model.forward(slowBatch);
-await sleep(100);
+const first = model.forward(batchOf([1]));
+for (let index = 0; index < 3; ++index) void model.forward(endlessBatch);
+await first;
 console.log("running");
