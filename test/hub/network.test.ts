@@ -1,7 +1,19 @@
+import * as timers from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import { parseRetryAfter, TransientError, waitAfter } from "#lib/download/retry.js";
 import { startProxy } from "./proxy.js";
 import { failure, filesBelow, NEEDED, setUp } from "./support.js";
+
+/** What is waited for takes no time here. */
+const waits: number[] = [];
+vi.mock("node:timers/promises", async (original) => {
+  const actual = await original<typeof timers>();
+  const setTimeout: typeof timers.setTimeout = (wait, ...rest) => {
+    waits.push(wait!);
+    return actual.setTimeout(0, ...rest);
+  };
+  return { ...actual, setTimeout };
+});
 
 describe("a proxy", () => {
   it("is used for every host", async () => {
@@ -42,6 +54,14 @@ it("reads how long to wait from Retry-After and from RateLimit", () => {
   expect(parseRetryAfter({ retryAfter: "Tue, 31 Dec 2024 00:00:00 GMT" }, now)).toBe(0);
   expect(parseRetryAfter({ rateLimit: '"resolvers";r=0;t=55' })).toBe(55_000);
   expect(parseRetryAfter({ retryAfter: "soon" })).toBeUndefined();
+});
+
+it("waits as long as Retry-After says", async () => {
+  const { hub, load } = await setUp();
+  hub.faults.add({ on: "info", status: 429, headers: { "Retry-After": "2" } });
+  waits.length = 0;
+  await load();
+  expect(waits).toEqual([2_000]);
 });
 
 it("waits twice as long after each failure, up to a limit, and never exactly as long as others", () => {

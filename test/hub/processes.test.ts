@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { Content } from "./server/content.mjs";
 import { ended, filesBelow, loadInChild, modelFiles, NEEDED, requireSoundCache, setUp } from "./support.js";
+import { until } from "../wait.js";
 
 const weights = Content.generated(9_000_000, 41); // two ranges
 
@@ -25,11 +26,9 @@ it("a process that died holding the lock is noticed, and one of those who wait g
   const variables = { HF_ENDPOINT: hub.endpoint, HF_HOME: home };
   hub.faults.add({ on: "cdn", stallAfter: 4_000_000, times: 2 });
   const holder = loadInChild({ ...variables, HF_HUB_DOWNLOAD_TIMEOUT: "600" });
-  await expect.poll(() => hub.bytesOf("model.safetensors"), { timeout: 30_000 }).toBe(4_611_392);
+  await until(() => hub.bytesOf("model.safetensors") === 4_611_392);
   const waiting = Array.from({ length: 4 }, () => ended(loadInChild(variables)));
-  await expect
-    .poll(() => hub.requests.filter(({ kind }) => kind === "tree").length, { timeout: 30_000 })
-    .toBe(5);
+  await until(() => hub.requests.filter(({ kind }) => kind === "tree").length === 5);
 
   holder.kill("SIGKILL");
 

@@ -48,7 +48,7 @@ async function read(body: Readable, take: (piece: Buffer) => void): Promise<void
       take(piece);
       if (++count % 10 !== 0) return;
       body.pause();
-      setTimeout(() => body.resume(), 1);
+      setImmediate(() => body.resume());
     });
   });
 }

@@ -1,4 +1,3 @@
-import { setTimeout } from "node:timers/promises";
 import { randomInt } from "node:crypto";
 import { appendFile, open, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,6 +15,7 @@ import {
   setUp,
   sha256,
 } from "./support.js";
+import { until } from "../wait.js";
 
 const weights = Content.generated(20_000_000, 21); // three ranges
 
@@ -59,7 +59,7 @@ describe("an aborted download", () => {
     hub.faults.add({ on: "info", status: 503, headers: { "Retry-After": "2" }, times: 9 });
     const controller = new AbortController();
     const loading = failure(load({ signal: controller.signal }));
-    await expect.poll(() => hub.requests.length).toBe(1);
+    await until(() => hub.requests.length === 1);
     controller.abort(new Error("enough"));
     expect((await loading).message).toBe("enough");
     expect(hub.requests.length).toBe(1);
@@ -176,12 +176,11 @@ it("survives kill -9 at 20 random moments, fetching nothing again that was verif
     const total = hub.bytesOf();
     const [someRequests, someBytes] = [randomInt(0, 8), randomInt(0, 3_000_000)];
     const end = ended(child);
-    while (
-      child.exitCode === null &&
-      (hub.requests.length - requests < someRequests || hub.bytesOf() - total < someBytes)
-    ) {
-      await setTimeout(2);
-    }
+    await until(
+      () =>
+        child.exitCode !== null ||
+        (hub.requests.length - requests >= someRequests && hub.bytesOf() - total >= someBytes),
+    );
     child.kill("SIGKILL");
     await end;
     await requireSoundBlobs(folder);
@@ -193,9 +192,7 @@ it("survives kill -9 at 20 random moments, fetching nothing again that was verif
   hub.faults.add({ on: "cdn", drip: { bytes: 10_000, everyMs: 100 }, times: 99 });
   const slow = loadInChild(variables);
   const end = ended(slow);
-  const delivered = hub.bytesOf();
-  while (slow.exitCode === null && hub.bytesOf() === delivered) await setTimeout(2);
-  await setTimeout(1000);
+  await until(async () => slow.exitCode !== null || (await hasProgress(join(folder, "blobs"))));
   slow.kill("SIGKILL");
   await end;
 
@@ -210,6 +207,12 @@ it("survives kill -9 at 20 random moments, fetching nothing again that was verif
   expect(
     hub.downloads().filter(({ range }) => range !== undefined && !range.startsWith("bytes=0-")),
   ).not.toEqual([]);
+
+  async function hasProgress(where: string): Promise<boolean> {
+    const logs = (await readdir(where)).filter((name) => name.endsWith(".log"));
+    const texts = await Promise.all(logs.map((name) => readFile(join(where, name), "utf8").catch(() => "")));
+    return texts.some((text) => /^have .*\n/m.test(text));
+  }
 
   /** A name of a blob never stands for something else; what is on its way has other names. */
   async function requireSoundBlobs(where: string): Promise<void> {

@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
-import { readFile, utimes, writeFile } from "node:fs/promises";
+import { readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { FileLock } from "#lib/io/file-lock.js";
 import { failure, filesBelow } from "../hub/support.js";
 import { temporaryFolder } from "../temporary-folder.js";
+import { until } from "../wait.js";
 
 const QUICK = { heartbeat: 50, stale: 300, poll: 5 };
 
@@ -30,50 +31,58 @@ async function deadPid(): Promise<number> {
   });
 }
 
-it("lets one in at a time", async () => {
-  const { folder, path } = place();
+/** A signal that knows how often it was waited with: between two waits of a lock it is looked at. */
+function countingSignal() {
+  const controller = new AbortController();
+  const waits = vi.spyOn(controller.signal, "addEventListener");
+  return { controller, signal: controller.signal, looks: () => waits.mock.calls.length };
+}
+
+/** How many of eight who want a lock had it at once: whoever has it keeps it until the others have looked for it again. */
+async function contend(path: string): Promise<number> {
+  const { signal, looks } = countingSignal();
+  let outside = 8;
   let inside = 0;
   let most = 0;
   await Promise.all(
-    Array.from({ length: 8 }, async () => {
-      const lock = await FileLock.acquire(path, undefined, QUICK);
+    Array.from({ length: outside }, async () => {
+      const lock = await FileLock.acquire(path, signal, QUICK);
+      outside -= 1;
       most = Math.max(most, ++inside);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      const before = looks();
+      await until(() => looks() >= before + 3 * outside);
       inside -= 1;
       await lock.release();
     }),
   );
-  expect(most).toBe(1);
+  return most;
+}
+
+it("lets one in at a time", async () => {
+  const { folder, path } = place();
+  expect(await contend(path)).toBe(1);
   expect(await filesBelow(folder)).toEqual([]);
 });
 
 it("is taken over from a dead process by one of those who wait", async () => {
   const { folder, path } = place();
   await heldBy(path, { pid: await deadPid() });
-  let inside = 0;
-  await Promise.all(
-    Array.from({ length: 8 }, async () => {
-      const lock = await FileLock.acquire(path, undefined, QUICK);
-      expect(++inside).toBe(1);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      inside -= 1;
-      await lock.release();
-    }),
-  );
+  expect(await contend(path)).toBe(1);
   expect(await filesBelow(folder)).toEqual([]);
 });
 
 it("is not taken from a process that runs, or from another machine's before it has been silent for long", async () => {
   for (const owner of [{ pid: process.pid }, { machine: "elsewhere", pid: 1 }]) {
     const { path } = place();
-    await heldBy(path, owner, 100);
+    await heldBy(path, owner, 1_000);
     const reason = new Error("waited enough");
-    const controller = new AbortController();
-    setTimeout(() => controller.abort(reason), 60);
-    let waits = 0;
-    const onWait = () => waits++;
-    expect(await failure(FileLock.acquire(path, controller.signal, { ...QUICK, onWait }))).toBe(reason);
-    expect(waits).toBe(1);
+    const { controller, signal, looks } = countingSignal();
+    const onWait = vi.fn();
+    const waiting = failure(FileLock.acquire(path, signal, { ...QUICK, stale: 3_600_000, onWait }));
+    await until(() => looks() >= 5);
+    controller.abort(reason);
+    expect(await waiting).toBe(reason);
+    expect(onWait).toHaveBeenCalledOnce();
   }
 });
 
@@ -95,10 +104,9 @@ it("is taken over when its holder died before it could write its name", async ()
 it("shows that its holder is alive", async () => {
   const { path } = place();
   const lock = await FileLock.acquire(path, undefined, QUICK);
-  const { stat } = await import("node:fs/promises");
   const then = new Date(Date.now() - 10_000);
   await utimes(path, then, then);
-  await expect.poll(async () => (await stat(path)).mtimeMs).toBeGreaterThan(then.getTime() + 5_000);
+  await until(async () => (await stat(path)).mtimeMs > then.getTime() + 5_000);
   await lock.release();
 });
 
@@ -126,11 +134,10 @@ it("is not waited for by who only tries", async () => {
   expect(await filesBelow(folder)).toEqual([]);
 });
 
-it("is not taken from a process that was stopped for long", async () => {
+it("is not taken from a process that was stopped for long", async ({ skip }) => {
   const { path } = place();
   await heldBy(path, {}, 1_000_000);
-  // Where the system does not tell when a process started, nothing tells it from another one with its pid.
   const { started } = JSON.parse(await readFile(path, "utf8")) as { started?: string };
-  if (started === undefined) return;
+  skip(started === undefined, "nothing here tells a process from another one with its pid");
   expect(await FileLock.tryAcquire(path, QUICK)).toBeUndefined();
 });

@@ -19,6 +19,7 @@ import { PUBLISHED, type Published } from "#lib/libtorch/published.js";
 import { setup, type SetupOptions } from "#lib/libtorch/setup.js";
 import { makeZip, type ZipEntry } from "./zip.js";
 import { temporaryFolder } from "../temporary-folder.js";
+import { until } from "../wait.js";
 
 const CPU = `lib/${libraryFileName("torch_cpu")}`;
 
@@ -418,7 +419,7 @@ describe("setup with pip", () => {
     const controller = new AbortController();
     const reason = new Error("enough");
     const work = setup({ ...NOWHERE, signal: controller.signal });
-    await vi.waitUntil(() => existsSync(started), { timeout: 20_000 });
+    await until(() => existsSync(started));
     controller.abort(reason);
     await expect(work).rejects.toBe(reason);
     expectNothingLeft();

@@ -48,7 +48,7 @@ export async function sendContent(
   }
   if (fault?.stallAfter !== undefined) return;
   if (fault?.resetAfter !== undefined) {
-    await sleep(20); // what was written leaves first
+    await new Promise((sent) => request.socket.write("", sent)); // what was written leaves first
     request.socket.resetAndDestroy();
     return;
   }
