@@ -2,11 +2,11 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { MAIN, runCli } from "./run-cli.js";
 import { temporaryFolder } from "../temporary-folder.js";
+import { until } from "../wait.js";
 
 const MODEL = "test/fixtures/classifiers/llama";
 
@@ -337,7 +337,7 @@ describe("score", () => {
     const rows = file("rows.jsonl", jsonl([FIRST]));
     const output = join(directory, "scored.jsonl");
     const first = spawn(process.execPath, [MAIN, "score", "-", "--model", MODEL, "--output", output]);
-    while (!existsSync(`${output}.partial`)) await setTimeout(20);
+    await until(() => existsSync(`${output}.partial`));
     const second = await score([rows, "--output", output]);
     expect(second.status).toBe(2);
     expect(second.stderr).toMatch(new RegExp(`ERR_IO: .* another run \\(process ${first.pid}\\)`));
@@ -420,7 +420,7 @@ describe("score", () => {
     const partial = `${output}.partial`;
     const { status, signal, stderr } = await runCli(["score", rows, "--model", MODEL, "--output", output], {
       started: async (child) => {
-        while (!existsSync(partial) || statSync(partial).size === 0) await setTimeout(20);
+        await until(() => existsSync(partial) && statSync(partial).size > 0);
         child.kill("SIGINT");
       },
     });
@@ -436,11 +436,12 @@ describe("score", () => {
   it("ends when it is interrupted while it waits for standard input", async () => {
     const output = join(directory, "scored.jsonl");
     const child = spawn(process.execPath, [MAIN, "score", "-", "--model", MODEL, "--output", output]);
+    onTestFinished(() => void child.kill("SIGKILL"));
     let stderr = "";
     child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-    // The partial file is there just before the signal is minded; a second later the model is loaded, or nearly.
-    while (!existsSync(`${output}.partial`)) await setTimeout(20);
-    await setTimeout(1000);
+    // More than the system keeps for a reader, and fewer rows than are scored together: who has taken it wants more.
+    const long = { ...FIRST, column: "x".repeat(4 << 20) };
+    await new Promise((taken) => child.stdin.write(jsonl([long]), taken));
     child.kill("SIGTERM");
     const status = await new Promise((resolve) => child.on("close", resolve));
     expect(status).toBe(143);

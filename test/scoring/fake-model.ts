@@ -11,10 +11,10 @@ export interface FakeModel extends NativeModel {
   disposed: boolean;
 }
 
-/** A model whose score of a row is the row's first id; `fail` decides what becomes of a batch. */
+/** A model whose score of a row is the row's first id; `fail` decides what becomes of a batch, `work` takes its time. */
 export function fakeModel(
   fail: (batch: PackedBatch, count: number) => RewardModelScoreError | undefined = () => undefined,
-  delay: () => Promise<void> = async () => {},
+  work: () => Promise<void> = async () => {},
 ): FakeModel {
   let running = 0;
   const model: FakeModel = {
@@ -27,7 +27,7 @@ export function fakeModel(
       model.batches.push(batch);
       model.busiest = Math.max(model.busiest, ++running);
       const error = fail(batch, model.batches.length);
-      await delay().finally(() => running--);
+      await work().finally(() => running--);
       if (error) throw error;
       return { scores: firstIds(batch), labels: 1, extra: {} };
     },

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
 import type { PackedBatch } from "#lib/native/binding.js";
 import { Replicas } from "#lib/scoring/replicas.js";
 import { Scorer } from "#lib/scoring/scorer.js";
+import { turns } from "../wait.js";
 import { broken, fakeModel, outOfMemory, plans, row, type FakeModel } from "./fake-model.js";
 
 function replicasOf(...models: FakeModel[]): Replicas {
@@ -37,7 +37,7 @@ const rowsOf = (models: FakeModel[]) =>
 
 describe("Replicas", () => {
   it("shares the rows: every row once, in order, all of them busy", async () => {
-    const models = [fakeModel(undefined, () => sleep(1)), fakeModel(undefined, () => sleep(1))];
+    const models = [fakeModel(undefined, () => turns(1)), fakeModel(undefined, () => turns(1))];
     const replicas = replicasOf(...models);
     expect(await Promise.all(scoreAll(replicas, 100))).toEqual(scores(100));
     expect(rowsOf(models)).toEqual(scores(100).map(({ score }) => score));
@@ -52,7 +52,7 @@ describe("Replicas", () => {
   });
 
   it("gives a slow device less to do", async () => {
-    const [slow, fast] = [fakeModel(undefined, () => sleep(20)), fakeModel(undefined, () => sleep(1))];
+    const [slow, fast] = [fakeModel(undefined, () => turns(20)), fakeModel(undefined, () => turns(1))];
     await Promise.all(scoreAll(replicasOf(slow, fast), 100));
     expect(fast.batches.length).toBeGreaterThan(2 * slow.batches.length);
   });
@@ -63,9 +63,9 @@ describe("Replicas", () => {
   ])("loses nothing when a device fails in the middle with %s, and asks it no more", async (_code, error) => {
     const failing = fakeModel(
       (_batch, count) => (count > 3 ? error : undefined),
-      () => sleep(1),
+      () => turns(1),
     );
-    const sound = fakeModel(undefined, () => sleep(1));
+    const sound = fakeModel(undefined, () => turns(1));
     const replicas = replicasOf(failing, sound);
     expect(await Promise.all(scoreAll(replicas, 100))).toEqual(scores(100));
     // What was in its queue when it failed, and nothing after.
@@ -92,7 +92,7 @@ describe("Replicas", () => {
     const flaky = () =>
       fakeModel(
         () => (++count % 3 === 0 ? broken() : undefined),
-        () => sleep(1),
+        () => turns(1),
       );
     const replicas = replicasOf(flaky(), flaky());
     await Promise.allSettled(scoreAll(replicas, 60));
@@ -101,7 +101,7 @@ describe("Replicas", () => {
 
   it("a device that is full does not make the others' batches smaller, nor lose a row", async () => {
     const full = fakeModel(outOfMemory);
-    const roomy = fakeModel(undefined, () => sleep(1));
+    const roomy = fakeModel(undefined, () => turns(1));
     const replicas = replicasOf(full, roomy);
     expect(await Promise.all(scoreAll(replicas, 100))).toEqual(scores(100));
     expect(roomy.batches.every(({ ids }) => ids.length === 8)).toBe(true);
