@@ -3,7 +3,7 @@
 #include "addon/error_class.h"
 #include "base/failure.h"
 #include "engine/runtime.h"
-#include "ops/packed_linear.h"
+#include "ops/float_linear.h"
 
 namespace reward_model_score {
 namespace {
@@ -38,7 +38,7 @@ Napi::Value packed_dtype_name(const Napi::CallbackInfo& info) {
   const std::string name = info[0].ToString();
   std::optional<at::ScalarType> dtype;
   if (auto failure = fence("cpu", [&] { dtype = read_dtype(name); })) throw_error(info.Env(), *failure);
-  return Napi::String::New(info.Env(), dtype_name(PackedLinear::packed_dtype(dtype.value_or(at::kFloat))));
+  return Napi::String::New(info.Env(), dtype_name(packed_dtype(dtype.value_or(at::kFloat))));
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 #include "archive/graph_match.h"
 #include "base/interrupt.h"
-#include "ops/packed_linear.h"
+#include "ops/float_linear.h"
 
 namespace reward_model_score {
 namespace {
@@ -33,8 +33,7 @@ std::optional<LinearWeights> constant_weights(Node* linear) {
 Value* insert_packed(Graph& graph, Node* before, const LinearWeights& weights, at::ScalarType dtype) {
   check_interrupt();
   torch::jit::WithInsertPoint here(before);
-  return graph.insertConstant(
-      at::IValue(c10::make_intrusive<PackedLinear>(weights.weight.to(dtype), weights.bias)));
+  return graph.insertConstant(at::IValue(float_linear(weights.weight.to(dtype), weights.bias, dtype)));
 }
 
 Value* insert_conversion(Graph& graph, Value* x, at::ScalarType dtype) {

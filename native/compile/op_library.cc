@@ -1,8 +1,8 @@
 #include "compile/op_library.h"
 
 #include "base/error.h"
+#include "ops/float_linear.h"
 #include "ops/lookup_table.h"
-#include "ops/packed_linear.h"
 
 namespace reward_model_score {
 namespace {
@@ -75,7 +75,7 @@ c10::TypePtr OpLibrary::table_type() const {
 }
 
 at::ScalarType OpLibrary::weight_dtype(at::ScalarType dtype) const {
-  return ops_ == OpSet::kFused ? PackedLinear::packed_dtype(dtype) : dtype;
+  return ops_ == OpSet::kFused ? packed_dtype(dtype) : dtype;
 }
 
 c10::IValue OpLibrary::table(const at::Tensor& table) const {
@@ -85,7 +85,7 @@ c10::IValue OpLibrary::table(const at::Tensor& table) const {
 
 c10::IValue OpLibrary::weight(const at::Tensor& weight, const std::optional<at::Tensor>& bias,
                               at::ScalarType dtype) const {
-  if (ops_ == OpSet::kFused) return c10::make_intrusive<PackedLinear>(weight, bias, dtype);
+  if (ops_ == OpSet::kFused) return float_linear(weight, bias, dtype);
   return c10::ivalue::Tuple::create(c10::IValue(weight), bias ? c10::IValue(*bias) : c10::IValue());
 }
 

@@ -1,8 +1,7 @@
 #include "compile/stage_attributes.h"
 
 #include "base/error.h"
-#include "ops/lookup_table.h"
-#include "ops/packed_linear.h"
+#include "ops/packed_weight.h"
 
 namespace reward_model_score {
 namespace {
@@ -88,8 +87,7 @@ int64_t bytes_of(const c10::IValue& value) {
     for (const c10::IValue& item : value.toListRef()) bytes += bytes_of(item);
   } else if (value.isCustomClass()) {
     const auto holder = value.toObjectRef().getSlot(0).toCapsule();
-    if (const auto* linear = dynamic_cast<const PackedLinear*>(holder.get())) bytes = linear->bytes();
-    if (const auto* table = dynamic_cast<const LookupTable*>(holder.get())) bytes = table->bytes();
+    if (const auto* packed = dynamic_cast<const PackedWeight*>(holder.get())) bytes = packed->bytes();
   }
   return bytes;
 }

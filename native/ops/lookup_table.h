@@ -1,16 +1,15 @@
 #pragma once
 #include <ATen/core/Tensor.h>
-#include <torch/custom_class.h>
+
+#include "ops/packed_weight.h"
 
 namespace reward_model_score {
 
 /** A table [rows, columns] that a program on the CPU looks rows up in. */
-class LookupTable : public torch::CustomClassHolder {
+class LookupTable : public PackedWeight {
  public:
   /** ids [N] int64 -> [N, columns] in the table's own type. */
   virtual at::Tensor rows(const at::Tensor& ids) const = 0;
-  /** Bytes that it holds in memory. */
-  virtual int64_t bytes() const = 0;
 };
 
 /** One that is in memory. */

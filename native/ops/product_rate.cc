@@ -6,7 +6,7 @@
 #include <chrono>
 
 #include "base/interrupt.h"
-#include "ops/packed_linear.h"
+#include "ops/float_linear.h"
 
 namespace reward_model_score {
 namespace {
@@ -25,7 +25,7 @@ double product_rate(c10::Device device, at::ScalarType dtype) {
   const auto x = at::ones({kRows, kInner}, options);
   const auto weight = at::ones({kColumns, kInner}, options);
   const bool packs = device.is_cpu() && dtype != at::kHalf;
-  const auto packed = packs ? std::optional<PackedLinear>(std::in_place, weight, std::nullopt) : std::nullopt;
+  const auto packed = packs ? float_linear(weight, std::nullopt, dtype) : nullptr;
 
   const auto seconds = [&](int64_t products) {
     check_interrupt();
