@@ -15,19 +15,26 @@ function attributes(name: string, changes: Record<string, unknown>) {
 
 // What an absent key means is in the configuration classes of transformers 5.17, and differs between families.
 it.each([
-  ["mistral-default-window", "window", { int: 4096 }],
-  ["mistral-no-window-head-dim", "window", { int: 0 }],
-  ["mixtral", "window", { int: 0 }],
-  ["phi3", "window", { int: 0 }],
-  ["gemma2-default-softcap", "window", { int: 4096 }],
-  ["gemma2-default-softcap", "softcap", { float: 50 }],
-  ["gemma2-no-softcap", "softcap", { float: 0 }],
-  ["gemma", "activation", { string: "gelu_tanh" }],
-  ["llama-grouped", "eps", { float: 1e-6 }],
-  ["phi3", "eps", { float: 1e-5 }],
-  ["mixtral", "eps", { float: 1e-5 }],
-  ["olmo2", "eps", { float: 1e-5 }],
-])("%s without the key: %s is %j", (name, attribute, expected) => {
+  ["mistral-default-window", "sliding_window", "window", { int: 4096 }],
+  ["mixtral", "sliding_window", "window", { int: 0 }],
+  ["phi3", "sliding_window", "window", { int: 0 }],
+  ["gemma2-default-softcap", "sliding_window", "window", { int: 4096 }],
+  ["gemma2-default-softcap", "attn_logit_softcapping", "softcap", { float: 50 }],
+  ["gemma", "hidden_activation", "activation", { string: "gelu_tanh" }],
+  ["llama-grouped", "rms_norm_eps", "eps", { float: 1e-6 }],
+  ["phi3", "rms_norm_eps", "eps", { float: 1e-5 }],
+  ["mixtral", "rms_norm_eps", "eps", { float: 1e-5 }],
+  ["olmo2", "rms_norm_eps", "eps", { float: 1e-5 }],
+])("%s without %s: %s is %j", (name, key, attribute, expected) => {
+  expect(readFixture(name).config).not.toHaveProperty(key);
+  expect(attributes(name, {}).layers[0]![attribute]).toEqual(expected);
+});
+
+it.each([
+  ["mistral-no-window-head-dim", "sliding_window", "window", { int: 0 }],
+  ["gemma2-no-softcap", "attn_logit_softcapping", "softcap", { float: 0 }],
+])("%s, whose %s is null: %s is %j", (name, key, attribute, expected) => {
+  expect(readFixture(name).config).toHaveProperty(key, null);
   expect(attributes(name, {}).layers[0]![attribute]).toEqual(expected);
 });
 
