@@ -1,7 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { DeviceMap } from "./device-map/infer.js";
 import { LifeCycle } from "./model/life-cycle.js";
-import { openModel, type LoadProgress } from "./model/open-model.js";
+import type { LoadProgress } from "./model/load-progress.js";
+import { openModel } from "./model/open-model.js";
 import { resolveOptions, type ResolvedOptions, type RewardModelScoreOptions } from "./options.js";
 import { resolveColumns, type Columns } from "./rows/columns.js";
 import type { AnyRow, Row } from "./rows/types.js";

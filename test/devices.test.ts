@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
-import type { LoadProgress } from "#lib/model/open-model.js";
+import type { LoadProgress } from "#lib/model/load-progress.js";
 import type * as Load from "#lib/native/load.js";
 import type {
   ArchiveOptions,

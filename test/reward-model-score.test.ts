@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
 import { RewardModelScore } from "#lib/reward-model-score.js";
 import { DEMO_MODEL } from "#lib/model/demo.js";
-import type { LoadProgress } from "#lib/model/open-model.js";
+import type { LoadProgress } from "#lib/model/load-progress.js";
 import type { ScoringProgress } from "#lib/scoring/scorer.js";
 import { anyValue, membersOf } from "./arbitrary-values.js";
 import { temporaryFolder } from "./temporary-folder.js";

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { exportModel } from "#lib/model/export-model.js";
-import { openExportedProgram } from "#lib/model/exported-program.js";
 import { resolveOptions, type RewardModelScoreOptions } from "#lib/options.js";
 import { RewardModelScore } from "#lib/reward-model-score.js";
 import type { Row } from "#lib/rows/types.js";
 import { openEngineTest, type EngineTest } from "./native/engine-test.js";
+import { openExported } from "./parity/exported.js";
 
 vi.mock("#lib/native/load.js", () => ({ loadBinding: () => openEngineTest() }));
 
@@ -137,9 +137,9 @@ describe("an exported archive", () => {
     const made = { torchDtype: "bfloat16", pooling: "last" } as const;
     const archive = await exported("last", made);
     expect(await scored(archive)).toEqual(await scored(demo, made));
-    const source = (await openExportedProgram(engine, archive))!;
+    const source = (await openExported(engine, archive))!;
     expect(source.architecture).toMatchObject({ dtype: "bfloat16", pooling: { rule: "last" } });
-    source.checkpoint.close();
+    source.close();
   });
 
   it("can be exported again, without its checkpoint", async () => {

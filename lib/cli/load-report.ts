@@ -1,5 +1,5 @@
 import { formatBytes } from "../io/format.js";
-import type { LoadProgress } from "../model/open-model.js";
+import type { LoadProgress } from "../model/load-progress.js";
 import type { Progress } from "./progress.js";
 
 /** Tells on stderr what happens while a model is loaded. */

@@ -3,7 +3,8 @@ import type { Stage } from "../architectures/stage.js";
 import type { Dtype, TensorInfo, WeightSpec } from "../native/binding.js";
 import type { ModuleNode } from "./module-tree.js";
 
-const DTYPE_BYTES: Record<Dtype, number> = { float32: 4, bfloat16: 2, float16: 2 };
+/** Of one number. */
+export const DTYPE_BYTES: Record<Dtype, number> = { float32: 4, bfloat16: 2, float16: 2 };
 
 /** What the weights of a model are in memory. */
 export interface WeightTypes {

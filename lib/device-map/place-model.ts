@@ -1,10 +1,11 @@
 import { RewardModelScoreError } from "../errors.js";
 import { assignMap, assignPlan } from "./assign-map.js";
 import { assignReplicas } from "./assign-replicas.js";
-import type { Assignment, PlaceableProgram } from "./assignment.js";
+import type { Assignment } from "./assignment.js";
 import { usableAccelerators, whatIsThere, type Devices } from "./devices.js";
 import { ClaimsUnavailable, GpuClaims, physicalGpu, type GpuClaim } from "./gpu-claims.js";
 import { isAccelerator } from "./limits.js";
+import type { Placeable } from "./placeable.js";
 import { isHostOnly, type PlacementRequest } from "./request.js";
 
 /** Which GPUs a model may use, as `RewardModelScoreOptions` explains it. */
@@ -30,16 +31,16 @@ export interface PlacedModel {
   release: () => Promise<void>;
 }
 
-/** Decides where a program goes, and tells the other steps on this host which GPUs it uses. */
+/** Decides where a model goes, and tells the other steps on this host which GPUs it uses. */
 export async function placeModel(
   request: PlacementRequest,
-  program: PlaceableProgram,
+  model: Placeable,
   options: GpuOptions,
   { devices: ask, cudaVisibleDevices, claims = new GpuClaims() }: Surroundings,
   signal?: AbortSignal,
 ): Promise<PlacedModel> {
   if (isHostOnly(request)) {
-    const assignment = assignMap(request.map, program, HOST);
+    const assignment = assignMap(request.map, model, HOST);
     return { assignment, release: async () => {} };
   }
   const all = ask();
@@ -50,7 +51,7 @@ export async function placeModel(
     return index < 0 ? [] : [physicalGpu(index, cudaVisibleDevices)];
   };
   const choose = (others: readonly GpuClaim[]) => {
-    const assignment = assign(request, program, options, devices, (name) =>
+    const assignment = assign(request, model, options, devices, (name) =>
       others.filter((claim) => gpuOf(name).some((gpu) => claim.gpus.includes(gpu))),
     );
     const used = assignment.replicas.flatMap((replica) => replica.devices);
@@ -105,7 +106,7 @@ type ClaimsOf = (device: string) => readonly GpuClaim[];
 
 function assign(
   request: PlacementRequest,
-  program: PlaceableProgram,
+  model: Placeable,
   options: GpuOptions,
   devices: Devices,
   claimsOf: ClaimsOf,
@@ -115,20 +116,20 @@ function assign(
     ? usableAccelerators(devices).filter(({ device }) => isFree(device))
     : [];
   if (free.length === 0) {
-    const assignment = assignFrom(request, program, devices);
+    const assignment = assignFrom(request, model, devices);
     return { ...assignment, warnings: [...assignment.warnings, ...sharing(assignment, claimsOf)] };
   }
   const within = (names: readonly string[]) =>
     exclude(devices, ({ name }) => !names.includes(name), "is used by another step");
   const names = free.map(({ device }) => device.name);
-  if (!("mode" in request)) return assignFrom(request, program, within(names));
+  if (!("mode" in request)) return assignFrom(request, model, within(names));
   // As few as hold the model, so that the next step finds some.
   const holds = ({ map }: Assignment) => Object.values(map).every(isAccelerator);
   for (let count = 1; count < names.length; count++) {
-    const assignment = assignFrom(request, program, within(names.slice(0, count)));
+    const assignment = assignFrom(request, model, within(names.slice(0, count)));
     if (holds(assignment)) return assignment;
   }
-  return assignFrom(request, program, within(names));
+  return assignFrom(request, model, within(names));
 }
 
 /** Whether the GPUs are not named, so that they are chosen among those that nobody uses. */
@@ -144,10 +145,10 @@ function picksFree(
     : !Array.isArray(request.replicas);
 }
 
-function assignFrom(request: PlacementRequest, program: PlaceableProgram, devices: Devices): Assignment {
-  if ("replicas" in request) return assignReplicas(request.replicas, program, devices);
-  if ("map" in request) return assignMap(request.map, program, devices);
-  return assignPlan(request.mode, request.limits, program, devices);
+function assignFrom(request: PlacementRequest, model: Placeable, devices: Devices): Assignment {
+  if ("replicas" in request) return assignReplicas(request.replicas, model, devices);
+  if ("map" in request) return assignMap(request.map, model, devices);
+  return assignPlan(request.mode, request.limits, model, devices);
 }
 
 function sharing({ replicas }: Assignment, claimsOf: ClaimsOf): string[] {

@@ -7,16 +7,13 @@ import { findLibtorch } from "../libtorch/find.js";
 import { loadBinding } from "../native/load.js";
 import type { ResolvedOptions } from "../options.js";
 import { readTokenizerFiles } from "../tokenizer/files.js";
-import { recordFiles } from "./exported-program.js";
-import {
-  findFiles,
-  inputFormatOf,
-  openProgramSource,
-  openTokenizer,
-  poolingIds,
-  type OpenOptions,
-} from "./open-model.js";
-import { computeDtype, poolingRule } from "./open-program.js";
+import { computeDtype } from "./compute-dtype.js";
+import { findFiles } from "./find-files.js";
+import type { OpenOptions } from "./load-progress.js";
+import { inputFormatOf, openTokenizer } from "./open-tokenizer.js";
+import { recordFiles } from "./sources/exported-program.js";
+import { openSource } from "./sources/open-source.js";
+import { poolingIds, poolingRule, ProgramSource } from "./sources/program.js";
 
 /**
  * Saves the built-in program of a model with its weights as a TorchScript archive: `forward(input_ids int64 [B, T],
@@ -34,8 +31,9 @@ export async function exportModel(
   const libtorch = await findLibtorch(options.libtorch);
   const files = await findFiles(options, open);
   const binding = await loadBinding(libtorch.root);
-  const source = await openProgramSource(binding, files);
-  if (!source) {
+  const source = await openSource(binding, files);
+  if (!(source instanceof ProgramSource)) {
+    source.close();
     throw new RewardModelScoreError(
       "ERR_NOT_SUPPORTED",
       `${files.archive} is a TorchScript archive that something else exported; there is nothing to export.`,
@@ -64,7 +62,7 @@ export async function exportModel(
       packing: packingProgram(),
     });
   } finally {
-    checkpoint.close();
+    source.close();
   }
 }
 

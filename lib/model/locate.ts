@@ -45,17 +45,19 @@ export async function locateModel(model: string): Promise<ModelFiles> {
   const checkpoint = await findCheckpoint(path, listing);
   const weights = (checkpoint?.weights ?? []).map((name) => join(path, name));
   const archive = (await listing.has(ARCHIVE)) ? join(path, ARCHIVE) : undefined;
-  if (weights.length === 0 && archive === undefined) {
-    throw new RewardModelScoreError(
-      "ERR_NOT_FOUND",
-      `${path} holds no weights. Looked for ${LOOKED_FOR.join(", ")}.`,
-      { path },
-    );
-  }
+  if (weights.length === 0 && archive === undefined) throw noWeights(path);
   for (const file of archive === undefined ? weights : [...weights, archive]) {
     requireRegularFile(file, await stat(file));
   }
   return { directory: path, weights, archive };
+}
+
+export function noWeights(path: string): RewardModelScoreError {
+  return new RewardModelScoreError(
+    "ERR_NOT_FOUND",
+    `${path} holds no weights. Looked for ${LOOKED_FOR.join(", ")}.`,
+    { path },
+  );
 }
 
 /** Whether a folder has a file of this name, of whatever kind; links are followed. */

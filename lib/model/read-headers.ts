@@ -12,12 +12,12 @@ import { parseJson, readJson } from "../model-files/json.js";
 import { readSafetensorsHeader } from "../model-files/safetensors-header.js";
 import { loadBinding } from "../native/load.js";
 import type { ResolvedOptions } from "../options.js";
-import { openExportedProgram } from "./exported-program.js";
-import { isLocal, locateModel } from "./locate.js";
-import type { ProgramSource } from "./open-program.js";
+import { isLocal, locateModel, type ModelFiles } from "./locate.js";
+import { openSource } from "./sources/open-source.js";
+import { ProgramSource, type ProgramParts } from "./sources/program.js";
 
 /** What config.json and the headers of the weights say about a model. */
-export type ModelHeaders = Pick<ProgramSource, "architecture" | "tensors">;
+export type ModelHeaders = Pick<ProgramParts, "architecture" | "tensors">;
 
 type HeaderOptions = Pick<
   ResolvedOptions,
@@ -57,11 +57,10 @@ async function localDirectory(
 
 async function readLocal(directory: string, libtorch: string | undefined): Promise<ModelHeaders> {
   const files = await locateModel(directory);
-  if (files.weights.length === 0) return readExported(files.archive!, libtorch);
-  const tensors = files.weights.every(isSafetensors)
-    ? (await Promise.all(files.weights.map(readLocalHeader))).flat()
-    : await readPickled(files.weights, libtorch);
-  return describe(await readJson(join(files.directory, "config.json")), tensors, files.weights);
+  const { weights } = files;
+  if (weights.length === 0 || !weights.every(isSafetensors)) return readWithLibtorch(files, libtorch);
+  const tensors = (await Promise.all(weights.map(readLocalHeader))).flat();
+  return describe(await readJson(join(files.directory, "config.json")), tensors, weights);
 }
 
 async function readLocalHeader(path: string, file: number): Promise<TensorInfo[]> {
@@ -77,23 +76,13 @@ async function readLocalHeader(path: string, file: number): Promise<TensorInfo[]
   }
 }
 
-async function readExported(archive: string, libtorch: string | undefined): Promise<ModelHeaders> {
+/** Nothing else knows the format of .bin files and of archives. */
+async function readWithLibtorch(files: ModelFiles, libtorch: string | undefined): Promise<ModelHeaders> {
   const binding = await loadBinding((await findLibtorch(libtorch)).root);
-  const source = await openExportedProgram(binding, archive);
-  if (!source) throw nothingToPlan(archive);
-  source.checkpoint.close();
+  const source = await openSource(binding, files);
+  source.close();
+  if (!(source instanceof ProgramSource)) throw nothingToPlan(files.archive ?? files.directory);
   return source;
-}
-
-/** Only libtorch knows the format of .bin files. */
-async function readPickled(files: string[], libtorch: string | undefined): Promise<TensorInfo[]> {
-  const binding = await loadBinding((await findLibtorch(libtorch)).root);
-  const checkpoint = await binding.openCheckpoint(files);
-  try {
-    return checkpoint.tensors;
-  } finally {
-    checkpoint.close();
-  }
 }
 
 async function readRemote(options: HeaderOptions, signal: AbortSignal | undefined): Promise<ModelHeaders> {

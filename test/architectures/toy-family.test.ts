@@ -7,7 +7,8 @@ import type { Family } from "#lib/architectures/family.js";
 import type { Stage } from "#lib/architectures/stage.js";
 import { planPacks } from "#lib/batching/packed.js";
 import { placeStages } from "#lib/device-map/place.js";
-import { inputFormatOf } from "#lib/model/open-model.js";
+import { inputFormatOf } from "#lib/model/open-tokenizer.js";
+import type { ModelInputs } from "#lib/model/sources/source.js";
 import type { NativeBinding } from "#lib/native/binding.js";
 import { resolveOptions } from "#lib/options.js";
 import { resolveColumns } from "#lib/rows/columns.js";
@@ -201,7 +202,7 @@ it("is not known to others", () => {
 
 it("decides what rows are read as, unless an option does", async () => {
   const architecture = describeArchitecture({ config: fixture.config, tensors }, [toy]);
-  const readAs = async (option: { inputFormat?: "chat" | "pair" }, of: typeof architecture | undefined) => {
+  const readAs = async (option: { inputFormat?: "chat" | "pair" }, of: ModelInputs) => {
     const inputs: RowInput[] = [];
     const model: Partial<OpenModel> = {
       inputFormat: inputFormatOf(resolveOptions({ model: "toy", ...option }), of),
@@ -222,6 +223,6 @@ it("decides what rows are read as, unless an option does", async () => {
   expect(await readAs({}, architecture)).toEqual(pair);
   expect(await readAs({ inputFormat: "chat" }, architecture)).toEqual(chat);
   // An archive says nothing.
-  expect(await readAs({}, undefined)).toEqual(chat);
-  expect(await readAs({ inputFormat: "pair" }, undefined)).toEqual(pair);
+  expect(await readAs({}, {})).toEqual(chat);
+  expect(await readAs({ inputFormat: "pair" }, {})).toEqual(pair);
 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
@@ -103,6 +103,19 @@ describe("device-map", () => {
     expect(hub.downloads("tokenizer.json")).toEqual([]);
     const again = await runCli([...args, "--local-files-only"], { env: { ...env, HF_HOME: home } });
     expect(again.stderr).toContain("ERR_OFFLINE");
+  });
+
+  it("plans from .bin files, which libtorch reads, as from safetensors", async () => {
+    const fixture = readFixture("trl-value-head");
+    const trunk = Object.entries(fixture.tensors).filter(([name]) => !name.startsWith("v_head."));
+    const whole = writeCheckpoint(fixture);
+    const divided = writeCheckpoint({ ...fixture, tensors: Object.fromEntries(trunk) });
+    const head = new URL("../fixtures/weights/value_head.bin", import.meta.url);
+    copyFileSync(head, join(divided.directory, "value_head.bin"));
+    const limits = ["--max-memory", "cpu=1GB", "--json"];
+    const found = await runCli(["device-map", divided.directory, ...limits]);
+    expect(found).toMatchObject({ status: 0, stderr: "" });
+    expect(found).toEqual(await runCli(["device-map", whole.directory, ...limits]));
   });
 
   it("plans from an archive of the model as from the model, and not from an archive of another origin", async () => {

@@ -1,8 +1,9 @@
 import { describeArchitecture } from "#lib/architectures/describe.js";
-import type { PlaceableProgram } from "#lib/device-map/assignment.js";
 import { checkpointTree, type WeightTypes } from "#lib/device-map/checkpoint-tree.js";
 import type { Devices } from "#lib/device-map/devices.js";
 import { sizeOf } from "#lib/device-map/module-tree.js";
+import { placeableStages, type Placeable, type Processor } from "#lib/device-map/placeable.js";
+import type { Stage } from "#lib/architectures/stage.js";
 import type { Dtype } from "#lib/native/binding.js";
 import { readFixture, tensorInfos } from "../parity/fixtures.js";
 
@@ -25,8 +26,8 @@ export function machineWith(free: number[], kind = "cuda"): Devices {
 /** The program of a fixture with a dozen layers like its first one, so that there is something to divide. */
 export function programOf(
   name: string,
-  typesOn: PlaceableProgram["typesOn"] = () => same("bfloat16"),
-): PlaceableProgram & { bytes: (dtype: Dtype) => number } {
+  typesOn: (where: Processor) => WeightTypes = () => same("bfloat16"),
+): Placeable & { stages: readonly Stage[]; bytes: (dtype: Dtype) => number } {
   const fixture = readFixture(name);
   const own = tensorInfos(fixture);
   const { spec } = describeArchitecture({ config: fixture.config, tensors: own });
@@ -40,7 +41,8 @@ export function programOf(
         ? []
         : [tensor],
   );
-  return { stages, tensors, typesOn, bytes: (dtype) => sizeOf(checkpointTree(stages, tensors, same(dtype))) };
+  const bytes = (dtype: Dtype) => sizeOf(checkpointTree(stages, tensors, same(dtype)));
+  return { ...placeableStages(stages, tensors, typesOn), stages, bytes };
 }
 
 /** Linears are kept in the model's own type. */

@@ -2,7 +2,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { GpuClaims } from "#lib/device-map/gpu-claims.js";
-import type { PlaceableProgram } from "#lib/device-map/assignment.js";
+import type { WeightTypes } from "#lib/device-map/checkpoint-tree.js";
+import type { Placeable, Processor } from "#lib/device-map/placeable.js";
 import { placeModel, type GpuOptions, type PlacedModel } from "#lib/device-map/place-model.js";
 import { readPlacement, type DeviceOptions } from "#lib/device-map/request.js";
 import type { Dtype } from "#lib/native/binding.js";
@@ -23,7 +24,7 @@ interface Where {
   kind?: string;
   visible?: string[];
   localRank?: number;
-  program?: typeof program;
+  program?: Placeable;
 }
 
 function place(
@@ -130,7 +131,7 @@ describe("a model", () => {
   it("is planned with what a CPU keeps its linears in, where that computes", async () => {
     const maxMemory = { cpu: Math.ceil(1.5 * size) };
     const mapOf = async (linears: Dtype, free: number[] = []) => {
-      const typesOn: PlaceableProgram["typesOn"] = (where) => ({
+      const typesOn = (where: Processor): WeightTypes => ({
         dtype: "bfloat16",
         linears: where === "cpu" ? linears : "bfloat16",
       });

@@ -6,7 +6,7 @@ import { createPooling } from "#lib/architectures/pooling.js";
 import { RewardModelScore, type LoadProgress } from "#lib/index.js";
 import { DEMO_MODEL } from "#lib/model/demo.js";
 import { locateModel } from "#lib/model/locate.js";
-import { openCheckpoint } from "#lib/model/open-program.js";
+import { openCheckpoint } from "#lib/model/sources/checkpoint.js";
 import type { NativeBinding } from "#lib/native/binding.js";
 import { openBinding } from "../native/archives.js";
 import { readFixture, type ArchitectureFixture } from "../parity/fixtures.js";
@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 /** Scores of the fixture's rows by the checkpoint in a folder. */
 async function scores(directory: string, fixture: ArchitectureFixture): Promise<number[]> {
-  const { checkpoint, architecture, spec } = await openCheckpoint(binding, await locateModel(directory));
+  const { checkpoint, architecture, spec } = (await openCheckpoint(binding, await locateModel(directory)))!;
   const model = await binding.loadProgram(spec, {
     checkpoint,
     dtype: "float32",

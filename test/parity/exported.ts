@@ -1,8 +1,9 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { packingProgram, poolingProgram } from "#lib/architectures/padded-input.js";
-import { recordFiles } from "#lib/model/exported-program.js";
 import { locateModel } from "#lib/model/locate.js";
-import { openCheckpoint, type ProgramSource } from "#lib/model/open-program.js";
+import { openCheckpoint } from "#lib/model/sources/checkpoint.js";
+import { openExportedProgram, recordFiles } from "#lib/model/sources/exported-program.js";
+import type { ProgramSource } from "#lib/model/sources/program.js";
 import type { Dtype, NativeBinding } from "#lib/native/binding.js";
 import { encodeMarker, fixtureNames, readFixture, type ArchitectureFixture } from "./fixtures.js";
 import { writeCheckpoint, type StoredDtype } from "./tiny-checkpoint.js";
@@ -26,7 +27,7 @@ export async function exportFixture(
 ): Promise<ExportedFixture> {
   const { dtype = "float32", stored = "F32", files: change } = options;
   const { directory } = writeCheckpoint(fixture, { dtype: stored });
-  const source = await openCheckpoint(binding, await locateModel(directory));
+  const source = (await openCheckpoint(binding, await locateModel(directory)))!;
   const { pooling } = source.architecture;
   const extraFiles = recordFiles(source, dtype, pooling);
   change?.(extraFiles);
@@ -42,4 +43,12 @@ export async function exportFixture(
     },
   );
   return { source, archive };
+}
+
+/** Opens an archive beside which there is nothing; undefined for one that came from elsewhere. */
+export async function openExported(
+  binding: NativeBinding,
+  archive: string,
+): Promise<ProgramSource | undefined> {
+  return openExportedProgram(binding, { directory: dirname(archive), weights: [], archive });
 }

@@ -1,5 +1,5 @@
 import type { RewardModelScoreOptions } from "../../options.js";
-import { planProgram } from "../../device-map/assign-map.js";
+import { planModel } from "../../device-map/assign-map.js";
 import { measuredLimits } from "../../device-map/devices.js";
 import { expandDeviceMap } from "../../device-map/forms.js";
 import { tensorSizes, type ModuleNode } from "../../device-map/module-tree.js";
@@ -8,7 +8,7 @@ import type { Boundary, DeviceMap } from "../../device-map/infer.js";
 import { RewardModelScoreError } from "../../errors.js";
 import { formatBytes } from "../../io/format.js";
 import { findLibtorch } from "../../libtorch/find.js";
-import { placeableProgram } from "../../model/open-program.js";
+import { placeableProgram } from "../../model/sources/program.js";
 import { readHeaders } from "../../model/read-headers.js";
 import type { NativeBinding } from "../../native/binding.js";
 import { listDevices } from "../../native/devices.js";
@@ -42,7 +42,7 @@ export async function runDeviceMap(
   const binding = request.limits ? undefined : await loadBinding((await findLibtorch(options.libtorch)).root);
   const limits = request.limits ?? measuredLimits(listDevices(binding!));
   const program = placeableProgram(headers, options.torchDtype, binding ?? anotherMachine);
-  const plan = planProgram(request.mode, limits, program, request.limits === undefined);
+  const plan = planModel(request.mode, limits, program, request.limits === undefined);
   for (const warning of plan.warnings) process.stderr.write(`Warning: ${printable(warning)}\n`);
   const sizes = sizesOf(plan.map, plan.root);
   const report = { map: plan.map, limits: Object.fromEntries(plan.limits), sizes };

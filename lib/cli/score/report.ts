@@ -1,6 +1,6 @@
 import { formatDuration } from "../../io/format.js";
 import { printable } from "../../printable.js";
-import type { LoadProgress } from "../../model/open-model.js";
+import type { LoadProgress } from "../../model/load-progress.js";
 import type { ScoringProgress } from "../../scoring/scorer.js";
 import { reportLoading } from "../load-report.js";
 import { Progress } from "../progress.js";

@@ -3,7 +3,7 @@ import { findLibtorch } from "../../../dist/libtorch/find.js";
 import { placeModel } from "../../../dist/device-map/place-model.js";
 import { readPlacement } from "../../../dist/device-map/request.js";
 import { locateModel } from "../../../dist/model/locate.js";
-import { openCheckpoint, openProgram, placeableProgram } from "../../../dist/model/open-program.js";
+import { openSource } from "../../../dist/model/sources/open-source.js";
 import { listDevices } from "../../../dist/native/devices.js";
 import { loadBinding } from "../../../dist/native/load.js";
 import { resolveOptions } from "../../../dist/options.js";
@@ -17,22 +17,17 @@ export async function openOnCpu(binding, options) {
   // Limits are for maps that are planned.
   const deviceMap = options.maxMemory ? null : "cpu";
   const resolved = resolveOptions({ deviceMap, ...options });
-  const source = await openCheckpoint(binding, await locateModel(resolved.model));
-  const program = placeableProgram(source, resolved.torchDtype, binding);
-  const { assignment } = await placeModel(readPlacement(resolved, undefined), program, resolved, {
-    devices: () => listDevices(binding),
-    cudaVisibleDevices: undefined,
-  });
+  const source = await openSource(binding, await locateModel(resolved.model));
   try {
-    return await openProgram(
-      binding,
-      source,
-      assignment,
+    const { assignment } = await placeModel(
+      readPlacement(resolved, undefined),
+      source.placeable(resolved.torchDtype),
       resolved,
-      () => [],
-      () => {},
+      { devices: () => listDevices(binding), cudaVisibleDevices: undefined },
     );
+    const noTokenizer = { idsOf: () => Promise.resolve(new Int32Array(0)) };
+    return await source.open(assignment, resolved, noTokenizer, { onProgress: () => {} });
   } finally {
-    source.checkpoint.close();
+    source.close();
   }
 }

@@ -3,15 +3,14 @@ import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createPooling } from "#lib/architectures/pooling.js";
 import { RewardModelScoreError } from "#lib/errors.js";
-import { openExportedProgram } from "#lib/model/exported-program.js";
-import type { ProgramSource } from "#lib/model/open-program.js";
+import type { ProgramSource } from "#lib/model/sources/program.js";
 import type { BatchScores, Dtype, NativeBinding, StageSpec } from "#lib/native/binding.js";
-import { archivePath } from "../native/archives.js";
-import { openEngineTest, rejection, type EngineTest } from "../native/engine-test.js";
-import { encodeMarker, readFixture, type ArchitectureFixture } from "../parity/fixtures.js";
-import { exportable, exportFixture } from "../parity/exported.js";
-import { packRows } from "../parity/program.js";
-import { stagesOn } from "../native/stages-on.js";
+import { archivePath } from "../../native/archives.js";
+import { openEngineTest, rejection, type EngineTest } from "../../native/engine-test.js";
+import { encodeMarker, readFixture, type ArchitectureFixture } from "../../parity/fixtures.js";
+import { exportable, exportFixture, openExported } from "../../parity/exported.js";
+import { packRows } from "../../parity/program.js";
+import { stagesOn } from "../../native/stages-on.js";
 
 let binding: EngineTest;
 beforeAll(async () => {
@@ -39,7 +38,7 @@ async function scoresOf(
 }
 
 async function reopen(archive: string, native: NativeBinding = binding): Promise<ProgramSource> {
-  return (await openExportedProgram(native, archive))!;
+  return (await openExported(native, archive))!;
 }
 
 describe("an exported archive is the program that it was made from", () => {
@@ -54,8 +53,8 @@ describe("an exported archive is the program that it was made from", () => {
       const { spec, ropeClass: _rope, unusedTensors: _unused, ...described } = exported.architecture;
       expect(source.architecture).toMatchObject(described);
       expect(spec).toEqual(source.architecture.spec);
-      exported.checkpoint.close();
-      source.checkpoint.close();
+      exported.close();
+      source.close();
     },
   );
 
@@ -73,8 +72,8 @@ describe("an exported archive is the program that it was made from", () => {
     const device = dtype === "float16" ? "sim:0" : "cpu";
     const wanted = await scoresOf(source, fixture, dtype, device);
     expect(await scoresOf(exported, fixture, dtype, device)).toEqual(wanted);
-    exported.checkpoint.close();
-    source.checkpoint.close();
+    exported.close();
+    source.close();
   });
 
   it("divided over devices and the disk, from the file as a checkpoint is", async () => {
@@ -92,15 +91,15 @@ describe("an exported archive is the program that it was made from", () => {
         await scoresOf(source, fixture, "float32", device, others),
       );
     }
-    exported.checkpoint.close();
-    source.checkpoint.close();
+    exported.close();
+    source.close();
   });
 });
 
 it("an archive that came from elsewhere is none", async () => {
-  expect(await openExportedProgram(binding, archivePath("column.pt"))).toBeUndefined();
-  const llama = fileURLToPath(new URL("../fixtures/classifiers/llama/model.pt", import.meta.url));
-  expect(await openExportedProgram(binding, llama)).toBeUndefined();
+  expect(await openExported(binding, archivePath("column.pt"))).toBeUndefined();
+  const llama = fileURLToPath(new URL("../../fixtures/classifiers/llama/model.pt", import.meta.url));
+  expect(await openExported(binding, llama)).toBeUndefined();
 });
 
 it.each([
@@ -109,7 +108,7 @@ it.each([
   ["other.zip", "ERR_NOT_TORCHSCRIPT"],
   ["expected.json", "ERR_NOT_TORCHSCRIPT"],
 ] as const)("%s is refused as an archive is", async (name, code) => {
-  expect(await rejection(openExportedProgram(binding, archivePath(name)))).toMatchObject({ code });
+  expect(await rejection(openExported(binding, archivePath(name)))).toMatchObject({ code });
 });
 
 describe("a record that was tampered with", () => {
@@ -161,8 +160,8 @@ describe("a record that was tampered with", () => {
     ["has the config of another family", editConfig({ model_type: "other" }), "ERR_UNSUPPORTED_ARCHITECTURE"],
   ])("%s: refused", async (_, files, code) => {
     const { source, archive } = await exportFixture(binding, readFixture("llama-grouped"), { files });
-    source.checkpoint.close();
-    const error = await rejection(openExportedProgram(binding, archive));
+    source.close();
+    const error = await rejection(openExported(binding, archive));
     expect(error.code, error.message).toBe(code);
   });
 
@@ -177,14 +176,14 @@ describe("a record that was tampered with", () => {
     const exported = await reopen(victim.archive);
     const error = await rejection(scoresOf(exported, small, "float32"));
     expect(error.code).toBe("ERR_WEIGHTS");
-    for (const { checkpoint } of [donor.source, victim.source, exported]) checkpoint.close();
+    for (const source of [donor.source, victim.source, exported]) source.close();
   });
 });
 
 it("broken anywhere it is an error or the same scores, never a crash", async () => {
   const fixture = readFixture("llama-one-layer-three-labels");
   const { source, archive } = await exportFixture(binding, fixture);
-  source.checkpoint.close();
+  source.close();
   const whole = readFileSync(archive);
   const broken = `${archive}.broken.pt`;
   copyFileSync(archive, broken);
@@ -196,9 +195,9 @@ it("broken anywhere it is an error or the same scores, never a crash", async () 
     bytes[at]! ^= 1 << (i % 8);
     writeFileSync(broken, bytes);
     try {
-      const exported = await openExportedProgram(binding, broken);
+      const exported = await openExported(binding, broken);
       if (!exported) continue;
-      await scoresOf(exported, fixture, "float32").finally(() => exported.checkpoint.close());
+      await scoresOf(exported, fixture, "float32").finally(() => exported.close());
     } catch (error) {
       expect(error).toBeInstanceOf(RewardModelScoreError);
       refused++;

@@ -1,12 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
-import type { Architecture } from "../architectures/architecture.js";
-import { describeArchitecture } from "../architectures/describe.js";
-import type { PoolingRule } from "../architectures/pooling.js";
-import { RewardModelScoreError } from "../errors.js";
-import type { Dtype, NativeBinding, ProgramSpec, TensorInfo, WeightSpec } from "../native/binding.js";
-import { parseJson } from "../model-files/json.js";
-import { poolingRule, type ProgramSource } from "./open-program.js";
+import type { Architecture } from "../../architectures/architecture.js";
+import { describeArchitecture } from "../../architectures/describe.js";
+import type { PoolingRule } from "../../architectures/pooling.js";
+import { RewardModelScoreError } from "../../errors.js";
+import type { Dtype, NativeBinding, ProgramSpec, TensorInfo, WeightSpec } from "../../native/binding.js";
+import { parseJson } from "../../model-files/json.js";
+import type { ModelFiles } from "../locate.js";
+import { poolingRule, ProgramSource, type ProgramParts } from "./program.js";
+import { sizeOf } from "./source.js";
 
 /** What an exported archive says of itself, as a file inside it beside config.json. */
 const RECORD = "reward_model_score.json";
@@ -29,7 +31,7 @@ type ProgramRecord = v.InferOutput<typeof schema>;
 
 /** The files that make an archive one that `openExportedProgram` knows. */
 export function recordFiles(
-  { architecture, tensors, config }: ProgramSource,
+  { architecture, tensors, config }: Pick<ProgramParts, "architecture" | "tensors" | "config">,
   dtype: Dtype,
   pooling: PoolingRule,
 ): Record<string, string> {
@@ -51,13 +53,15 @@ export function recordFiles(
  * archive. Nothing of the archive's own code is run, and its record is believed no more than a config.json: the program
  * is described anew from the config and the headers, and has to want the very weights that the archive holds.
  *
- * @returns undefined for an archive that came from elsewhere
+ * @returns undefined for an archive that came from elsewhere, and for one beside a checkpoint: where no program covers
+ *   that, none covers what was exported from it
  * @throws ERR_MODEL_CORRUPT, ERR_NOT_SUPPORTED for an archive of another version, and what `describeArchitecture` throws
  */
 export async function openExportedProgram(
   binding: NativeBinding,
-  archive: string,
+  { weights, archive }: ModelFiles,
 ): Promise<ProgramSource | undefined> {
+  if (weights.length > 0 || archive === undefined) return undefined;
   const text = await binding.readExtraFile(archive, RECORD);
   if (text === undefined) return undefined;
   const record = readRecord(text, archive);
@@ -75,8 +79,10 @@ export async function openExportedProgram(
     dtype: record.dtype,
     pooling: pooled(described.pooling, record.pooling, archive),
   };
+  const bytes = await sizeOf([archive]);
   const checkpoint = await binding.openCheckpoint([archive]);
-  return { architecture, tensors, config, spec: keptInArchive(architecture.spec), checkpoint };
+  const spec = keptInArchive(architecture.spec);
+  return new ProgramSource(binding, { architecture, config, tensors, spec, checkpoint, bytes });
 }
 
 function readRecord(text: string, archive: string): ProgramRecord {

@@ -1,0 +1,43 @@
+import { join } from "node:path";
+import { describeArchitecture } from "../../architectures/describe.js";
+import { RewardModelScoreError } from "../../errors.js";
+import { parseJson, requireText } from "../../model-files/json.js";
+import type { NativeBinding } from "../../native/binding.js";
+import type { ModelFiles } from "../locate.js";
+import { ProgramSource } from "./program.js";
+import { sizeOf } from "./source.js";
+
+/**
+ * Opens a checkpoint as the built-in program of its architecture: reads the config and the headers of the weights.
+ *
+ * @returns undefined where there is none, and for one that no program covers if there is an archive too
+ * @throws ERR_UNSUPPORTED_ARCHITECTURE, ERR_MODEL_CONFIG, ERR_MODEL_CORRUPT, ERR_WEIGHTS
+ */
+export async function openCheckpoint(
+  binding: NativeBinding,
+  { directory, weights, archive }: ModelFiles,
+): Promise<ProgramSource | undefined> {
+  if (weights.length === 0) return undefined;
+  const path = join(directory, "config.json");
+  const config = await requireText(path);
+  const checkpoint = await binding.openCheckpoint(weights);
+  try {
+    const { tensors } = checkpoint;
+    const architecture = describeArchitecture({ config: parseJson(config, path), tensors, files: weights });
+    const bytes = await sizeOf(weights);
+    return new ProgramSource(binding, {
+      architecture,
+      config,
+      tensors,
+      spec: architecture.spec,
+      checkpoint,
+      bytes,
+    });
+  } catch (error) {
+    checkpoint.close();
+    // Somebody exported what no built-in program covers.
+    if (archive !== undefined && RewardModelScoreError.is(error, "ERR_UNSUPPORTED_ARCHITECTURE"))
+      return undefined;
+    throw error;
+  }
+}
