@@ -28,9 +28,8 @@ export async function exportModel(
   output: string,
   open: OpenOptions,
 ): Promise<void> {
-  const libtorch = await findLibtorch(options.libtorch);
+  const binding = await loadBinding((await findLibtorch(options.libtorch)).root);
   const files = await findFiles(options, open);
-  const binding = await loadBinding(libtorch.root);
   const source = await openSource(binding, files);
   if (!(source instanceof ProgramSource)) {
     source.close();

@@ -21,10 +21,10 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
   const warn = (messages: readonly string[]) => {
     for (const message of messages) onProgress?.({ phase: "warning", message });
   };
-  const libtorch = await findLibtorch(options.libtorch);
+  // First of all: without an engine that loads, gigabytes would be fetched in vain.
+  const binding = await loadBinding((await findLibtorch(options.libtorch)).root);
   const files = await findFiles(options, open);
   signal?.throwIfAborted();
-  const binding = await loadBinding(libtorch.root);
   const source = await openSource(binding, files);
   let tokenizer: TokenizerPool | undefined;
   let placed: PlacedModel | undefined;
