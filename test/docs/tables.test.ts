@@ -1,5 +1,5 @@
 /** Tables of the documentation that have to name everything there is. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
 import * as environment from "#lib/env.js";
@@ -99,6 +99,28 @@ describe("docs/architecture.md", () => {
     );
     expect(documented.sort()).toEqual(["lib", "native", "packages"].flatMap(foldersOf).sort());
   });
+});
+
+describe("CONTRIBUTING.md", () => {
+  const section = /^## Where it is tested\n([\s\S]*?)^## /m.exec(
+    readFileSync("CONTRIBUTING.md", "utf8"),
+  )![1]!;
+  const rows = [...section.matchAll(/^\| (.+) \| (.+) \|$/gm)].slice(1);
+  const pathsIn = (cells: string[]) =>
+    names(cells, /`[^`]+\/[^`]*`/g).map((quoted) => quoted.slice(1, -1).replace(/\/$/, ""));
+
+  it.each(pathsIn(rows.map(([row]) => row)))("says rightly that there is %s", (path) => {
+    expect(existsSync(path)).toBe(true);
+  });
+
+  it.each([...foldersOf("lib"), ...foldersOf("native")].map((folder) => folder.slice(0, -1)))(
+    "says where %s is tested, unless a folder of tests has its name",
+    (folder) => {
+      const mirror = folder.replace(/^lib/, "test").replace(/^native/, "test/native");
+      const elsewhere = pathsIn(rows.map(([, what]) => what!));
+      expect(existsSync(mirror) || elsewhere.includes(folder)).toBe(true);
+    },
+  );
 });
 
 describe("docs/architecture.svg", () => {
