@@ -7,10 +7,12 @@
 // Python with torch, transformers and safetensors makes the archive (random weights, nothing is downloaded).
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { makeRows, measure, median } from "./measure.mjs";
+import { machine } from "./report.mjs";
 
 const { values: args } = parseArgs({
   options: {
@@ -44,7 +46,8 @@ if (!existsSync(archive)) {
   execFileSync(args.python, [join(here, "make_archive.py"), checkpoint, archive], { stdio: "ignore" });
   rmSync(checkpoint, { recursive: true });
 }
-const rows = makeRows();
+const [count, min, max] = [Number(args.rows), Number(args.min), Number(args.max)];
+const rows = makeRows({ count, min, max }, 20_001).sort((a, b) => a.length - b.length);
 const rowsFile = join(work, "rows.json");
 writeFileSync(rowsFile, JSON.stringify(rows));
 
@@ -82,44 +85,13 @@ for (let run = 0; run < Number(args.runs); run++) {
 }
 report();
 
-function makeRows() {
-  let state = 12345;
-  const next = (limit) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * limit);
-  };
-  const [count, min, max] = [Number(args.rows), Number(args.min), Number(args.max)];
-  return Array.from({ length: count }, (_, index) =>
-    // Ids from 1 on: 0 is the padding.
-    Array.from(
-      { length: Math.round(min + ((max - min) * index) / Math.max(1, count - 1)) },
-      () => 1 + next(20_000),
-    ),
-  );
-}
-
-function measure([command, ...rest]) {
-  const output = execFileSync(command, rest, {
-    encoding: "utf8",
-    maxBuffer: 2 ** 28,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  return JSON.parse(output.trim().split("\n").at(-1));
-}
-
-function median(numbers) {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
 function report() {
   const tokens = rows.reduce((sum, row) => sum + row.length, 0);
   const reference = contenders.find(({ ours }) => !ours).runs[0].scores;
   const rate = ({ runs }) => tokens / median(runs.map(({ seconds }) => seconds));
   console.log(
     `${args.shape} archive, ${args.dtype}, ${rows.length} rows of ${args.min}–${args.max} tokens (${tokens} in all), ${args.runs} runs, medians\n` +
-      `${cpus()[0].model}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB; ` +
+      `${machine()}; ` +
       JSON.stringify(Object.assign({}, ...contenders.map(({ runs }) => runs[0].versions))),
   );
   console.table(

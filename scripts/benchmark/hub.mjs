@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { median } from "./measure.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -56,10 +57,6 @@ async function compare() {
     server.kill();
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-function median(numbers) {
-  return numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 }
 
 function once(role, endpoint, cache) {

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { measure, median } from "./measure.mjs";
 
 const { values: args } = parseArgs({
   options: {
@@ -30,14 +31,9 @@ const contenders = {
   "transformers from_pretrained": [args.python, script("contenders/load_transformers.py"), work],
 };
 
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 const results = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
 for (let run = 0; run < Number(args.runs); ++run) {
-  for (const [name, [command, ...rest]] of Object.entries(contenders)) {
-    results[name].push(
-      JSON.parse(execFileSync(command, rest, { encoding: "utf8" }).trim().split("\n").at(-1)),
-    );
-  }
+  for (const [name, command] of Object.entries(contenders)) results[name].push(measure(command));
 }
 console.log(`checkpoint: ${size.toFixed(0)} MiB; medians of ${args.runs} runs`);
 for (const [name, runs] of Object.entries(results)) {

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { makeRows, measure, median } from "./compare.mjs";
+import { makeRows, measure, median } from "./measure.mjs";
 import { machine } from "./report.mjs";
 
 const { values: args } = parseArgs({

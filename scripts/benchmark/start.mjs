@@ -8,6 +8,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { median } from "./measure.mjs";
 import { findLibtorch } from "../../dist/libtorch/find.js";
 
 const runs = Number(process.argv[2] ?? 15);
@@ -25,10 +26,11 @@ report("load", () => Number(run(["--input-type=module", "-e", LOADING])));
 
 function report(name, measure) {
   measure();
-  const times = Array.from({ length: runs }, measure).sort((a, b) => a - b);
-  const seconds = (time) => (time / 1000).toFixed(3);
-  const [least, median, most] = [times[0], times[Math.floor(runs / 2)], times.at(-1)].map(seconds);
-  console.log(`${name}: ${median} s (median of ${runs}, ${least}–${most})`);
+  const times = Array.from({ length: runs }, measure);
+  const [least, middle, most] = [Math.min(...times), median(times), Math.max(...times)].map((time) =>
+    (time / 1000).toFixed(3),
+  );
+  console.log(`${name}: ${middle} s (median of ${runs}, ${least}–${most})`);
 }
 
 function wall(args) {
