@@ -29,7 +29,7 @@ describe("doctor", () => {
       runtime: { libtorch: expect.stringMatching(/^2\.13\./) as string },
     });
     expect(status).toBe(0);
-    if (process.platform === "linux") expect(report.openmp).toHaveLength(1);
+    if (process.platform === "linux") expect(report.runtime!.openmp).toHaveLength(1);
   });
 
   it("prints the same as lines", async () => {

@@ -63,7 +63,7 @@ describe("the command line", () => {
         (error, stdout) => (error ? reject(new Error(stdout)) : resolve(stdout)),
       ),
     );
-    const shown = [...output.matchAll(/(\d+)% (?:[\d.]+) MB of ([\d.]+) MB/g)];
+    const shown = [...output.matchAll(/(\d+)% [\d.]+ [kM]?B of ([\d.]+) MB/g)];
     const percent = shown.map((match) => Number(match[1]));
     expect(percent.length).toBeGreaterThan(2);
     expect(percent).toEqual(percent.toSorted((a, b) => a - b));

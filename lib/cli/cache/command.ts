@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { formatBytes } from "../../io/format.js";
 import { printable } from "../../printable.js";
 import { EXIT } from "../report-error.js";
 
@@ -28,14 +29,14 @@ function listCommand(): Command {
         return;
       }
       for (const { model, size, revisions } of models) {
-        process.stdout.write(`${model}  ${gigabytes(size)}\n`);
+        process.stdout.write(`${model}  ${formatBytes(size)}\n`);
         for (const { commit, refs, files, size } of revisions) {
           const names = refs.length > 0 ? `  (${refs.join(", ")})` : "";
-          process.stdout.write(`  ${commit}${printable(names)}  ${files} files, ${gigabytes(size)}\n`);
+          process.stdout.write(`  ${commit}${printable(names)}  ${files} files, ${formatBytes(size)}\n`);
         }
       }
       const total = models.reduce((sum, { size }) => sum + size, 0);
-      process.stdout.write(`${models.length} models, ${gigabytes(total)} in ${cacheDir}\n`);
+      process.stdout.write(`${models.length} models, ${formatBytes(total)} in ${cacheDir}\n`);
     });
 }
 
@@ -78,7 +79,7 @@ function removeCommand(): Command {
     .action(async (model: string, flags: CacheFlags & { revision?: string }) => {
       const { removeFromCache } = await import("../../hub/inventory.js");
       const freed = await removeFromCache(await cacheDirOf(flags), model, flags.revision);
-      process.stdout.write(`${gigabytes(freed)} freed\n`);
+      process.stdout.write(`${formatBytes(freed)} freed\n`);
     });
 }
 
@@ -89,8 +90,4 @@ function withCacheDir(command: Command): Command {
 async function cacheDirOf(flags: CacheFlags): Promise<string> {
   const { readHubEnvironment } = await import("../../env.js");
   return flags.cacheDir ?? readHubEnvironment().cacheDir;
-}
-
-function gigabytes(bytes: number): string {
-  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }

@@ -22,7 +22,6 @@ export interface DoctorReport {
   loadSeconds?: number;
   /** What the demo model gives "How much is 2+2?", "4". */
   demoScore?: number;
-  openmp?: string[];
   problems: Problem[];
 }
 

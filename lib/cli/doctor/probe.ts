@@ -2,14 +2,13 @@
  * Loads libtorch and the addon and scores one row with the demo model: started by doctor as a process of its own, so
  * that a crash is something to report. Takes the folder of libtorch as its argument and answers with one message.
  */
-import { readFileSync } from "node:fs";
 import { RewardModelScoreError } from "../../errors.js";
 import type { RuntimeInfo } from "../../native/binding.js";
 import { loadBinding } from "../../native/load.js";
 import { RewardModelScore } from "../../reward-model-score.js";
 
 export type ProbeAnswer =
-  | { runtime: RuntimeInfo; loadSeconds: number; demoScore: number; openmp: string[] }
+  | { runtime: RuntimeInfo; loadSeconds: number; demoScore: number }
   | { error: { code: string; message: string } };
 
 async function probe(libtorch: string): Promise<ProbeAnswer> {
@@ -18,7 +17,7 @@ async function probe(libtorch: string): Promise<ProbeAnswer> {
     const runtime = (await loadBinding(libtorch)).runtimeInfo();
     const loadSeconds = (performance.now() - start) / 1000;
     const demoScore = await scoreDemo(libtorch);
-    return { runtime, loadSeconds, demoScore, openmp: openmpLibraries() };
+    return { runtime, loadSeconds, demoScore };
   } catch (error) {
     const code = RewardModelScoreError.is(error) ? error.code : "ERR_ADDON";
     return { error: { code, message: error instanceof Error ? error.message : String(error) } };
@@ -30,14 +29,6 @@ async function scoreDemo(libtorch: string): Promise<number> {
   await step.load();
   const [score] = await step.score([{ instruction: "How much is 2+2?", response: "4" }]);
   return score as number;
-}
-
-/** Two OpenMP runtimes in one process compete for the same cores, or hang. */
-function openmpLibraries(): string[] {
-  if (process.platform !== "linux") return [];
-  const mapped = readFileSync("/proc/self/maps", "utf8").split("\n");
-  const paths = mapped.map((line) => /\s(\/.*)$/.exec(line)?.[1] ?? "");
-  return [...new Set(paths.filter((path) => /\/lib(gomp|iomp5|omp)[.-][^/]*$/.test(path)))];
 }
 
 process.send!(await probe(process.argv[2]!), () => process.disconnect());

@@ -23,7 +23,8 @@ const SOURCES = {
 };
 
 function describe(report: DoctorReport): string {
-  const { system, libtorch, addon, runtime, openmp } = report;
+  const { system, libtorch, addon, runtime } = report;
+  const openmp = runtime?.openmp;
   const entries: [string, string | undefined][] = [
     ["reward-model-score", report.version],
     ["Node.js", `${system.node} (${system.platform}, Node-API ${system.nodeApi})`],

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { formatBytes } from "../../io/format.js";
 
 interface DownloadFlags {
   revision: string;
@@ -40,7 +41,7 @@ export function downloadCommand(): Command {
               onProgress: ({ file, loaded, total }) =>
                 progress?.update(
                   loaded / total,
-                  () => `${megabytes(loaded)} of ${megabytes(total)}  ${file}`,
+                  () => `${formatBytes(loaded)} of ${formatBytes(total)}  ${file}`,
                 ),
             },
             env,
@@ -57,8 +58,4 @@ export function downloadCommand(): Command {
         progress?.stop();
       }
     });
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
