@@ -65,7 +65,8 @@ export interface ArchiveOptions {
   path: string;
   /** "cpu", "cuda:0", … */
   device: string;
-  dtype: DtypeOption;
+  /** What the model computes in, by the type that the archive's weights have. */
+  dtypes: Record<Dtype, Dtype>;
   /** 0 = physical cores; at most 1024, and what the system lets the process start. */
   threads: number;
   /** The id that fills the right of shorter rows, from 0 on; the attention mask is 0 there. */
@@ -74,7 +75,6 @@ export interface ArchiveOptions {
 }
 
 export type Dtype = "float32" | "bfloat16" | "float16";
-export type DtypeOption = Dtype | "auto";
 
 export interface NativeModel {
   /** Bytes of weights this model holds in memory, as they are there: packed, and on some CPUs widened. */

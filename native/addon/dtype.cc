@@ -4,12 +4,11 @@
 
 namespace reward_model_score {
 
-std::optional<at::ScalarType> read_dtype(const std::string& name) {
-  if (name == "auto") return std::nullopt;
+at::ScalarType read_dtype(const std::string& name) {
   if (name == "float32") return at::kFloat;
   if (name == "bfloat16") return at::kBFloat16;
   if (name == "float16") return at::kHalf;
-  throw Error("ERR_INVALID_OPTION", "dtype is \"" + name + "\"; use auto, float32, bfloat16 or float16.",
+  throw Error("ERR_INVALID_OPTION", "dtype is \"" + name + "\"; use float32, bfloat16 or float16.",
               {{"option", std::string("torchDtype")}});
 }
 

@@ -13,13 +13,20 @@
 namespace reward_model_score {
 namespace {
 
+std::map<at::ScalarType, at::ScalarType> read_dtypes(const Napi::Object& object) {
+  std::map<at::ScalarType, at::ScalarType> dtypes;
+  for (const auto* name : {"float32", "bfloat16", "float16"})
+    dtypes.emplace(read_dtype(name), read_dtype(object.Get(name).ToString()));
+  return dtypes;
+}
+
 Napi::Value load_archive_promise(const Napi::CallbackInfo& info) {
   const auto object = info[0].ToObject();
   std::optional<ArchiveOptions> options;
   int threads = 0;
   if (auto failure = fence("cpu", [&] {
         options = ArchiveOptions{object.Get("path").ToString(), find_device(object.Get("device").ToString()),
-                                 read_dtype(object.Get("dtype").ToString()),
+                                 read_dtypes(object.Get("dtypes").ToObject()),
                                  read_integer(object, "padTokenId", 0, std::numeric_limits<int32_t>::max())};
         threads = read_threads(object);
       })) {

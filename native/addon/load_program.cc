@@ -25,12 +25,7 @@ std::shared_ptr<Source> read_source(const Napi::Value& spec, const Napi::Object&
   auto source = std::make_shared<Source>();
   source->spec = read_program_spec(spec);
   source->checkpoint = CheckpointObject::get(options.Get("checkpoint"));
-  const auto dtype = read_dtype(options.Get("dtype").ToString());
-  if (!dtype) {
-    throw Error("ERR_INVALID_OPTION", "A built-in program needs a dtype, not \"auto\".",
-                {{"option", "torchDtype"}});
-  }
-  source->dtype = *dtype;
+  source->dtype = read_dtype(options.Get("dtype").ToString());
   return source;
 }
 

@@ -20,9 +20,6 @@ Napi::Value product_rate_promise(const Napi::CallbackInfo& info) {
         threads = read_threads(options);
         device = find_device(options.Get("device").ToString());
         dtype = read_dtype(options.Get("dtype").ToString());
-        if (!dtype)
-          throw Error("ERR_INVALID_OPTION", "A product has a dtype, not \"auto\".",
-                      {{"option", "torchDtype"}});
       })) {
     return reject(info.Env(), *failure);
   }

@@ -36,9 +36,9 @@ Napi::Value runtime_info_object(const Napi::CallbackInfo& info) {
 
 Napi::Value packed_dtype_name(const Napi::CallbackInfo& info) {
   const std::string name = info[0].ToString();
-  std::optional<at::ScalarType> dtype;
+  auto dtype = at::kFloat;
   if (auto failure = fence("cpu", [&] { dtype = read_dtype(name); })) throw_error(info.Env(), *failure);
-  return Napi::String::New(info.Env(), dtype_name(packed_dtype(dtype.value_or(at::kFloat))));
+  return Napi::String::New(info.Env(), dtype_name(packed_dtype(dtype)));
 }
 
 }  // namespace

@@ -95,13 +95,6 @@ class Archive : public Program {
   const int64_t bytes_;
 };
 
-// float16 on a CPU is tens of times slower than float32, which holds every float16 number.
-at::ScalarType compute_dtype(const ArchiveOptions& options, at::ScalarType own) {
-  const at::ScalarType wanted = options.dtype.value_or(own);
-  if (options.device.is_cpu() && wanted != at::kBFloat16) return at::kFloat;
-  return wanted;
-}
-
 }  // namespace
 
 std::unique_ptr<Program> load_archive(const ArchiveOptions& options, const Progress& progress) {
@@ -111,7 +104,10 @@ std::unique_ptr<Program> load_archive(const ArchiveOptions& options, const Progr
   module.eval();
   check_arguments(module, options.path);
   const at::ScalarType own = own_dtype(module);
-  const at::ScalarType dtype = compute_dtype(options, own);
+  // What has no entry is float64, for which float32 will do.
+  const auto found = options.dtypes.find(own);
+  const at::ScalarType dtype =
+      (found == options.dtypes.end() ? options.dtypes.find(at::kFloat) : found)->second;
   torch::jit::freeze_module_inplace(&module);
   // In a float32 graph a float32 that is named may be the model's type or one that its author insists on, as
   // for norms and angles. So only the products are narrowed, which is where it pays.

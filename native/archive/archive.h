@@ -3,8 +3,8 @@
 #include <c10/core/Device.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "engine/program.h"
@@ -14,7 +14,8 @@ namespace reward_model_score {
 struct ArchiveOptions {
   std::string path;
   c10::Device device;
-  std::optional<at::ScalarType> dtype;  // none = the archive's own
+  // Type of the archive's weights → what it computes in.
+  std::map<at::ScalarType, at::ScalarType> dtypes;
   int64_t pad_token_id;
 };
 

@@ -1,8 +1,9 @@
 /** The tiny archives of scripts/fixtures/archives.py and what they must return. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { computeDtypes } from "#lib/model/compute-dtype.js";
 import { findLibtorch } from "#lib/libtorch/find.js";
-import type { ArchiveOptions, NativeBinding, PackedBatch } from "#lib/native/binding.js";
+import type { ArchiveOptions, Dtype, NativeBinding, PackedBatch } from "#lib/native/binding.js";
 import { loadBinding } from "#lib/native/load.js";
 
 export function archivePath(name: string): string {
@@ -20,8 +21,16 @@ export async function openBinding(): Promise<NativeBinding> {
   return await loadBinding((await findLibtorch()).root);
 }
 
-export function archiveOptions(name: string, options: Partial<ArchiveOptions> = {}): ArchiveOptions {
-  return { path: archivePath(name), device: "cpu", dtype: "auto", threads: 0, padTokenId: 0, ...options };
+/** A dtype stands for what it makes of every type of weights. */
+export type ArchiveChoices = Partial<ArchiveOptions> & { dtype?: Dtype | "auto" };
+
+export function archiveOptions(
+  name: string,
+  { dtype = "auto", ...options }: ArchiveChoices = {},
+): ArchiveOptions {
+  const device = options.device ?? "cpu";
+  const dtypes = computeDtypes(dtype, device === "cpu" ? "cpu" : "accelerator");
+  return { path: archivePath(name), device, dtypes, threads: 0, padTokenId: 0, ...options };
 }
 
 export function batchOf(rows: number[][]): PackedBatch {

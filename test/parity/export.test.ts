@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { beforeAll, expect, it } from "vitest";
+import { computeDtypes } from "#lib/model/compute-dtype.js";
 import type { NativeBinding } from "#lib/native/binding.js";
 import { batchOf, openBinding } from "../native/archives.js";
 import { exportable, exportFixture } from "./exported.js";
@@ -12,7 +13,13 @@ beforeAll(async () => {
 
 /** What the archive's own code gives, as anybody's TorchScript. */
 async function plainScores(archive: string, rows: number[][]): Promise<Float32Array> {
-  const options = { path: archive, device: "cpu", dtype: "auto", threads: 1, padTokenId: 0 } as const;
+  const options = {
+    path: archive,
+    device: "cpu",
+    dtypes: computeDtypes("auto", "cpu"),
+    threads: 1,
+    padTokenId: 0,
+  } as const;
   const model = await binding.loadArchive(options);
   const { scores } = await model.forward(batchOf(rows));
   await model.dispose();

@@ -5,6 +5,7 @@ import { planPaddedBatches } from "../../batching/padded.js";
 import type { EncodedRow } from "../../batching/row.js";
 import type { Assignment } from "../../device-map/assignment.js";
 import { DTYPE_BYTES } from "../../device-map/checkpoint-tree.js";
+import { isAccelerator } from "../../device-map/limits.js";
 import { placeableWhole } from "../../device-map/placeable-whole.js";
 import type { Placeable, Processor } from "../../device-map/placeable.js";
 import { RewardModelScoreError } from "../../errors.js";
@@ -13,7 +14,7 @@ import { readJson } from "../../model-files/json.js";
 import type { Dtype, NativeBinding } from "../../native/binding.js";
 import type { ResolvedOptions } from "../../options.js";
 import type { ScoringModel } from "../../scoring/scoring-model.js";
-import { computeDtype } from "../compute-dtype.js";
+import { computeDtype, computeDtypes } from "../compute-dtype.js";
 import { loadReplicas } from "../load-replicas.js";
 import type { ModelFiles } from "../locate.js";
 import { sizeOf, type Loading, type ModelInputs, type ModelSource } from "./source.js";
@@ -84,7 +85,7 @@ export class ArchiveSource implements ModelSource {
       this.binding.loadArchive({
         path: this.path,
         device: executionDevice,
-        dtype: options.torchDtype,
+        dtypes: computeDtypes(options.torchDtype, isAccelerator(executionDevice) ? "accelerator" : "cpu"),
         threads: options.threads ?? 0,
         padTokenId: padTokenId ?? 0,
         onProgress: report,

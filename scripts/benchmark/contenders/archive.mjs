@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { findLibtorch } from "#lib/libtorch/find.js";
+import { computeDtypes } from "#lib/model/compute-dtype.js";
 import { loadBinding } from "#lib/native/load.js";
 
 const { values: args, positionals } = parseArgs({
@@ -16,7 +17,7 @@ const binding = await loadBinding((await findLibtorch()).root);
 const model = await binding.loadArchive({
   path,
   device: "cpu",
-  dtype: args.dtype,
+  dtypes: computeDtypes(args.dtype, "cpu"),
   threads: 0,
   padTokenId: 0,
 });

@@ -4,7 +4,7 @@ import { beforeAll, expect, it } from "vitest";
 import { sizeOf } from "#lib/device-map/module-tree.js";
 import type { Placeable } from "#lib/device-map/placeable.js";
 import { openArchive } from "#lib/model/sources/archive.js";
-import type { DtypeOption, NativeBinding } from "#lib/native/binding.js";
+import type { Dtype, NativeBinding } from "#lib/native/binding.js";
 import { archivePath, openBinding } from "../../native/archives.js";
 
 let binding: NativeBinding;
@@ -14,7 +14,7 @@ beforeAll(async () => {
   binding = { ...(await openBinding()), packedDtype };
 });
 
-async function placeable(name: string, torchDtype: DtypeOption): Promise<Placeable> {
+async function placeable(name: string, torchDtype: Dtype | "auto"): Promise<Placeable> {
   const archive = archivePath(name);
   const source = await openArchive(binding, { directory: dirname(archive), weights: [], archive });
   return source!.placeable(torchDtype);

@@ -3,8 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
-import type { ArchiveOptions, NativeBinding, PackedBatch } from "#lib/native/binding.js";
-import { archiveOptions, archivePath, batchOf, expected, openBinding } from "../archives.js";
+import type { NativeBinding, PackedBatch } from "#lib/native/binding.js";
+import {
+  type ArchiveChoices,
+  archiveOptions,
+  archivePath,
+  batchOf,
+  expected,
+  openBinding,
+} from "../archives.js";
 
 let binding: NativeBinding;
 let folder: string;
@@ -16,7 +23,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function score(name: string, batch: PackedBatch, options: Partial<ArchiveOptions> = {}) {
+async function score(name: string, batch: PackedBatch, options: ArchiveChoices = {}) {
   const model = await binding.loadArchive(archiveOptions(name, options));
   try {
     return await model.forward(batch);

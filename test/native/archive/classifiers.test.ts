@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { computeDtypes } from "#lib/model/compute-dtype.js";
 import type { Dtype } from "#lib/native/binding.js";
 import { batchOf, openBinding } from "../archives.js";
 
@@ -22,7 +23,7 @@ async function largestDifference(family: string, dtype: Dtype, batchSize: number
   const model = await binding.loadArchive({
     path,
     device: "cpu",
-    dtype,
+    dtypes: computeDtypes(dtype, "cpu"),
     threads: 0,
     padTokenId: config.pad_token_id,
   });

@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { ArchiveOptions, NativeModel } from "#lib/native/binding.js";
+import type { NativeModel } from "#lib/native/binding.js";
 import { until } from "../../wait.js";
-import { archiveOptions, batchOf, expected } from "../archives.js";
+import { type ArchiveChoices, archiveOptions, batchOf, expected } from "../archives.js";
 import { float32, openEngineTest, referenceOps, rejection, type EngineTest } from "../engine-test.js";
 
 let engine: EngineTest;
@@ -23,7 +23,7 @@ function readRows(family: string): { ids: number[]; scores: number[] }[] {
   return JSON.parse(readFileSync(fixture(family, "expected.json"), "utf8")) as never;
 }
 
-const load = (name: string, options: Partial<ArchiveOptions> = {}) =>
+const load = (name: string, options: ArchiveChoices = {}) =>
   engine.loadArchive(archiveOptions(name, { device: "sim:1", ...options }));
 
 async function scores(model: NativeModel, rows: number[][]): Promise<number[]> {

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { computeDtypes } from "#lib/model/compute-dtype.js";
 import { packingProgram } from "#lib/architectures/padded-input.js";
 import type { Dtype, ExportOptions, NativeCheckpoint } from "#lib/native/binding.js";
 import { openEngineTest, rejection, type EngineTest } from "../engine-test.js";
@@ -52,7 +53,13 @@ it.each([
   const wanted = await program.forward(pack(rows));
   await program.dispose();
   const path = await exported(dtype);
-  const archive = await engine.loadArchive({ path, device: "cpu", dtype: "auto", threads: 0, padTokenId: 0 });
+  const archive = await engine.loadArchive({
+    path,
+    device: "cpu",
+    dtypes: computeDtypes("auto", "cpu"),
+    threads: 0,
+    padTokenId: 0,
+  });
   const found = await archive.forward({ ...pack(rows), pooled: new Int32Array() });
   await archive.dispose();
   expect(found.labels).toBe(wanted.labels);

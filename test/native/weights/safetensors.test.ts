@@ -1,3 +1,4 @@
+import { computeDtypes } from "#lib/model/compute-dtype.js";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -208,7 +209,13 @@ describe("malformed files", () => {
     for (const special of [pipe, socket, "/dev/zero", "/dev/tty"]) {
       const open = engine.openCheckpoint([special]);
       expect(await rejection(open), special).toMatchObject({ code: "ERR_IO", details: { path: special } });
-      const archive = { path: special, device: "cpu", dtype: "auto", threads: 0, padTokenId: 0 } as const;
+      const archive = {
+        path: special,
+        device: "cpu",
+        dtypes: computeDtypes("auto", "cpu"),
+        threads: 0,
+        padTokenId: 0,
+      } as const;
       expect(await rejection(engine.loadArchive(archive)), special).toMatchObject({ code: "ERR_IO" });
       expect(await rejection(engine.readExtraFile(special, "config.json")), special).toMatchObject({
         code: "ERR_IO",

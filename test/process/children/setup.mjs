@@ -2,13 +2,15 @@
 import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { findLibtorch } from "#lib/libtorch/find.js";
+import { computeDtypes } from "#lib/model/compute-dtype.js";
 import { loadBinding } from "#lib/native/load.js";
 
 export const binding = await loadBinding((await findLibtorch()).root);
 
 export function load(name, options) {
+  const dtypes = computeDtypes("auto", "cpu");
   const path = fileURLToPath(new URL(`../../fixtures/archives/${name}.pt`, import.meta.url));
-  return binding.loadArchive({ path, device: "cpu", dtype: "auto", threads: 0, padTokenId: 0, ...options });
+  return binding.loadArchive({ path, device: "cpu", dtypes, threads: 0, padTokenId: 0, ...options });
 }
 
 export function batchOf(...rows) {
