@@ -1,14 +1,14 @@
 import { readdir } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
 import fc from "fast-check";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
 import { nextAddress } from "#lib/download/connection.js";
 import { publicUrl } from "#lib/download/public-url.js";
 import { RemoteModel } from "#lib/hub/remote-model.js";
 import { runCli } from "../cli/run-cli.js";
+import { listen } from "../listen.js";
 import { failure, MODEL, modelFiles, QUICK, setUp } from "./support.js";
 import { Content } from "./server/content.mjs";
 import type { Fault } from "./server/faults.mjs";
@@ -17,13 +17,7 @@ const SHA = "0".repeat(40);
 
 /** A Hub that answers whatever a test wants, with a cache for what comes of it. */
 async function setUpAnswers(listener: RequestListener) {
-  const server = createServer(listener);
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
+  const port = await listen(createServer(listener));
   const { load, home } = await setUp({});
   const endpoint = `http://127.0.0.1:${port}`;
   return {

@@ -1,8 +1,9 @@
-import { connect, type AddressInfo } from "node:net";
+import { connect } from "node:net";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createServer } from "node:tls";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it } from "vitest";
+import { listen } from "../listen.js";
 import { ended, filesBelow, loadInChild, setUp } from "./support.js";
 import { startProxy } from "./proxy.js";
 
@@ -21,9 +22,7 @@ async function secured(url: string): Promise<string> {
       one.on("error", () => other.destroy()).on("close", () => other.destroy());
     }
   });
-  await new Promise<void>((listening) => server.listen(0, "localhost", listening));
-  onTestFinished(() => void server.close());
-  return `https://localhost:${(server.address() as AddressInfo).port}`;
+  return `https://localhost:${await listen(server, "localhost")}`;
 }
 
 async function securedHub() {

@@ -1,11 +1,11 @@
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import { connect } from "node:net";
-import { onTestFinished } from "vitest";
+import { listen } from "../listen.js";
 
 /** A proxy that tunnels, and the hosts that it was asked for. */
 export async function startProxy(): Promise<{ url: string; asked: string[] }> {
   const asked: string[] = [];
-  const server: Server = createServer((_, response) => response.writeHead(500).end());
+  const server = createServer((_, response) => response.writeHead(500).end());
   server.on("connect", (request, socket, head: Buffer) => {
     asked.push(request.url ?? "");
     const [host, port] = (request.url ?? "").split(":");
@@ -17,10 +17,5 @@ export async function startProxy(): Promise<{ url: string; asked: string[] }> {
     target.on("error", () => socket.destroy());
     socket.on("error", () => target.destroy());
   });
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as { port: number }).port}`, asked };
+  return { url: `http://127.0.0.1:${await listen(server)}`, asked };
 }

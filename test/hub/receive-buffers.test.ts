@@ -2,13 +2,13 @@ import { readFileSync } from "node:fs";
 import { createServer as createHttpServer, type RequestListener } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { createHash } from "node:crypto";
-import type { AddressInfo } from "node:net";
 import type { Readable } from "node:stream";
 import { Agent, request } from "undici";
 import { expect, it, onTestFinished } from "vitest";
 import { connectToHub } from "#lib/hub/connect.js";
 import { ReceiveBuffers } from "#lib/download/receive-buffers.js";
 import { readHubEnvironment } from "#lib/env.js";
+import { listen } from "../listen.js";
 import { sendContent } from "./server/body.mjs";
 import { Content } from "./server/content.mjs";
 import { failure } from "./support.js";
@@ -25,12 +25,7 @@ async function serve(content: Content, protocol: string): Promise<string> {
     protocol === "https"
       ? createHttpsServer({ key: pem("key"), cert: pem("crt") }, answer)
       : createHttpServer(answer);
-  await new Promise<void>((listening) => server.listen(0, "localhost", listening));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `${protocol}://localhost:${(server.address() as AddressInfo).port}/`;
+  return `${protocol}://localhost:${await listen(server, "localhost")}/`;
 }
 
 function open(buffers: ReceiveBuffers): Agent {

@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { describe, expect, it, vi } from "vitest";
+import { listen } from "../listen.js";
 import { failure, filesBelow, NEEDED, setUp } from "./support.js";
 import { temporaryFolder } from "../temporary-folder.js";
 
@@ -15,9 +16,7 @@ async function stranger() {
     seen.push({ url: request.url ?? "", authorization: request.headers.authorization });
     response.writeHead(200, { "Content-Type": "application/json" }).end("[]");
   });
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  const { port } = server.address() as { port: number };
-  return { seen, url: `http://127.0.0.1:${port}`, close: () => new Promise((done) => server.close(done)) };
+  return { seen, url: `http://127.0.0.1:${await listen(server)}` };
 }
 
 describe("the token", () => {
@@ -55,7 +54,6 @@ describe("the token", () => {
     await load({ token: TOKEN }).catch(() => {});
     expect(other.seen.length).toBeGreaterThan(0);
     expect(other.seen.map(({ authorization }) => authorization)).toEqual(other.seen.map(() => undefined));
-    await other.close();
   });
 
   it("is in no error, whatever the server says", async () => {

@@ -9,14 +9,14 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type RequestListener, type ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import { libraryFileName } from "#lib/libtorch/library.js";
 import { PUBLISHED, type Published } from "#lib/libtorch/published.js";
 import { setup, type SetupOptions } from "#lib/libtorch/setup.js";
+import { listen } from "../listen.js";
 import { makeZip, type ZipEntry } from "./zip.js";
 import { temporaryFolder } from "../temporary-folder.js";
 import { until } from "../wait.js";
@@ -25,7 +25,6 @@ const CPU = `lib/${libraryFileName("torch_cpu")}`;
 
 let directory: string;
 let cache: string;
-let server: Server | undefined;
 
 beforeEach(() => {
   directory = temporaryFolder("setup");
@@ -37,9 +36,6 @@ beforeEach(() => {
 
 afterEach(() => {
   vi.unstubAllEnvs();
-  server?.closeAllConnections();
-  server?.close();
-  server = undefined;
 });
 
 function download(version = "2.13.0+cpu"): ZipEntry[] {
@@ -91,9 +87,7 @@ function publish(url: string | undefined, ...files: Buffer[]): Published {
 const WHEEL = makeZip(wheel());
 
 async function serve(listener: RequestListener): Promise<string> {
-  server = createServer(listener);
-  await new Promise<void>((resolve) => server!.listen(0, "127.0.0.1", resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/libtorch%2Bcpu.zip`;
+  return `http://127.0.0.1:${await listen(createServer(listener))}/libtorch%2Bcpu.zip`;
 }
 
 /** A python3 whose "pip download" puts this wheel where it is told to. */
