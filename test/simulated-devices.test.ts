@@ -1,15 +1,15 @@
 /** Whole steps on the simulated accelerator: its index stands for a GPU's. */
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { exportModel } from "#lib/model/export-model.js";
 import { resolveOptions, type RewardModelScoreOptions } from "#lib/options.js";
 import { RewardModelScore } from "#lib/reward-model-score.js";
 import type { Row } from "#lib/rows/types.js";
 import { openEngineTest, type EngineTest } from "./native/engine-test.js";
 import { openExported } from "./parity/exported.js";
+import { sharedFolder } from "./temporary-folder.js";
 
 vi.mock("#lib/native/load.js", () => ({ loadBinding: () => openEngineTest() }));
 
@@ -99,8 +99,7 @@ describe("an archive", () => {
 
 describe("an exported archive", () => {
   const demo = fileURLToPath(new URL("../models/demo", import.meta.url));
-  const folder = mkdtempSync(join(tmpdir(), "exported-"));
-  afterAll(() => rmSync(folder, { recursive: true }));
+  const folder = sharedFolder("exported");
   const questions = Array.from({ length: 40 }, (_, i) => ({
     instruction: `How much is ${i}+${i % 7}?`,
     response: i % 3 === 0 ? "I do not know. ".repeat(1 + (i % 5)) : String(i + (i % 7)),

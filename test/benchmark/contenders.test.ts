@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
+import { sharedFolder } from "../temporary-folder.js";
 
 // Benchmarks take hours and run by hand: what must not be found out then is that a contender no longer starts.
 
@@ -12,15 +12,13 @@ const rows = [
   [...prompt, 9, 10, 11],
   [...prompt, 20, 21],
 ];
-let folder: string;
+const folder = sharedFolder("benchmark");
 let rowsFile: string;
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "reward-model-score-"));
   rowsFile = join(folder, "rows.json");
   writeFileSync(rowsFile, JSON.stringify(rows));
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function run(contender: string, ...args: string[]): Record<string, unknown> {
   const output = execFileSync(process.execPath, [`scripts/benchmark/contenders/${contender}`, ...args], {

@@ -1,15 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { BenchResult } from "#lib/bench/bench.js";
 import { runCli } from "./run-cli.js";
+import { sharedFolder } from "../temporary-folder.js";
 
-let folder: string;
+const folder = sharedFolder("bench");
 let rows: string;
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "reward-model-score-"));
   rows = join(folder, "rows.jsonl");
   const lines = Array.from({ length: 200 }, (_, i) =>
     JSON.stringify({
@@ -19,7 +18,6 @@ beforeAll(() => {
   );
   writeFileSync(rows, `${lines.join("\n")}\n{"instruction": "no response"}\nnot JSON\n`);
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("bench", () => {
   it("measures the model on a sample and recommends a budget", async () => {

@@ -1,12 +1,12 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { RecordedFamily } from "../device-map/recorded-tree.js";
 import { modelFiles, startHub } from "../hub/support.js";
 import { readFixture } from "../parity/fixtures.js";
 import { writeCheckpoint } from "../parity/tiny-checkpoint.js";
 import { runCli } from "./run-cli.js";
+import { sharedFolder, temporaryFolder } from "../temporary-folder.js";
 
 // Maps that transformers made of the same checkpoints, by scripts/fixtures/device_map.py.
 const recorded = JSON.parse(
@@ -14,9 +14,8 @@ const recorded = JSON.parse(
 ) as Record<string, RecordedFamily>;
 
 /** No libtorch is needed to plan from headers for stated devices. */
-const noLibtorch = mkdtempSync(join(tmpdir(), "no-libtorch-"));
+const noLibtorch = sharedFolder("no-libtorch");
 const env = { LIBTORCH: noLibtorch };
-afterAll(() => rmSync(noLibtorch, { recursive: true }));
 
 const limitsOf = (maxMemory: Record<string, number>) =>
   Object.entries(maxMemory)
@@ -119,8 +118,7 @@ describe("device-map", () => {
   });
 
   it("plans from an archive of the model as from the model, and not from an archive of another origin", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "exported-"));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const folder = temporaryFolder("exported");
     const archive = join(folder, "model.pt");
     expect(await runCli(["export", "models/demo", "--output", archive])).toMatchObject({ status: 0 });
     const limits = ["--max-memory", "0=700KB,1=700KB,cpu=1GB", "--json"];

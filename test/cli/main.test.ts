@@ -1,9 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { runCli } from "./run-cli.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 describe("reward-model-score", () => {
   it.each([[["--help"]], [["setup", "--help"]], [["doctor", "--help"]], [["help", "setup"]]])(
@@ -33,20 +33,14 @@ describe("reward-model-score", () => {
 describe("--help", () => {
   /** The scripts that a run of the command line loads, as Node's own coverage counts them. */
   async function loaded(...args: string[]): Promise<string[]> {
-    const directory = mkdtempSync(join(tmpdir(), "cli-coverage-"));
-    try {
-      await runCli(args, { env: { NODE_V8_COVERAGE: directory } });
-      const reports = readdirSync(directory).map((name) => readFileSync(join(directory, name), "utf8"));
-      const scripts = reports.flatMap(
-        (report) => (JSON.parse(report) as { result: { url: string }[] }).result,
-      );
-      return scripts
-        .map(({ url }) => url)
-        .filter((url) => url.startsWith("file:"))
-        .map((url) => fileURLToPath(url));
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
+    const directory = temporaryFolder("cli-coverage");
+    await runCli(args, { env: { NODE_V8_COVERAGE: directory } });
+    const reports = readdirSync(directory).map((name) => readFileSync(join(directory, name), "utf8"));
+    const scripts = reports.flatMap((report) => (JSON.parse(report) as { result: { url: string }[] }).result);
+    return scripts
+      .map(({ url }) => url)
+      .filter((url) => url.startsWith("file:"))
+      .map((url) => fileURLToPath(url));
   }
 
   it.each([[["--help"]], [["score", "--help"]], [["--version"]]])(

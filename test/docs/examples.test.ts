@@ -1,30 +1,20 @@
 /** The code of the documentation does what it says it does. */
 import { spawnSync } from "node:child_process";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import ts from "typescript";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import { MAIN } from "../cli/run-cli.js";
 import { pythonWith } from "../scripts/python.js";
 import { type Block, blocksOf, indentedCommands } from "./blocks.js";
 import { parse } from "./command-line.js";
+import { sharedFolder } from "../temporary-folder.js";
 
-let directory: string;
+const directory = sharedFolder("examples");
 let environment: NodeJS.ProcessEnv;
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), "examples-"));
   mkdirSync(join(directory, "node_modules/@reward-model-score"), { recursive: true });
   symlinkSync(resolve("."), join(directory, "node_modules/reward-model-score"));
   symlinkSync(resolve("packages/jinja"), join(directory, "node_modules/@reward-model-score/jinja"));
@@ -43,8 +33,6 @@ beforeAll(async () => {
     HF_HUB_OFFLINE: "1",
   };
 });
-
-afterAll(() => rmSync(directory, { recursive: true }));
 
 function script(path: string, text: string): void {
   writeFileSync(path, `#!/bin/sh\n${text}\n`);

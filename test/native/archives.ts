@@ -1,6 +1,7 @@
 /** The tiny archives of scripts/fixtures/archives.py and what they must return. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { expect } from "vitest";
 import { computeDtypes } from "#lib/model/compute-dtype.js";
 import { findLibtorch } from "#lib/libtorch/find.js";
 import type { ArchiveOptions, Dtype, NativeBinding, PackedBatch } from "#lib/native/binding.js";
@@ -43,4 +44,14 @@ export function batchOf(rows: number[][]): PackedBatch {
     pooled: new Int32Array(),
     gates: new Int32Array(),
   };
+}
+
+/** @param tolerance of each score, or of 1 where it is smaller */
+export function expectClose(found: ArrayLike<number>, wanted: number[], tolerance = 1e-5): void {
+  expect(found).toHaveLength(wanted.length);
+  Array.from(found).forEach((score, index) =>
+    expect(Math.abs(score - wanted[index]!), `score ${index}`).toBeLessThanOrEqual(
+      tolerance * Math.max(1, Math.abs(wanted[index]!)),
+    ),
+  );
 }

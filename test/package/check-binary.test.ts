@@ -1,20 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { checkBinary } from "../../scripts/package/check-binary.mjs";
+import { sharedFolder } from "../temporary-folder.js";
 
 const ENTRIES =
   'extern "C" { void napi_register_module_v1() {} void node_api_module_get_api_version_v1() {} }';
 const SOUND = ["-Wl,-z,nodelete", "-fvisibility=default", "-nostdlib"];
 
-let directory: string;
-
-beforeAll(() => {
-  directory = mkdtempSync(join(tmpdir(), "check-binary-"));
-});
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = sharedFolder("check-binary");
 
 function compile(source: string, ...flags: string[]): string {
   const path = join(directory, "addon.node");

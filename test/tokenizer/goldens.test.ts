@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { readTokenizerFiles } from "#lib/tokenizer/files.js";
 import { buildTokenizer } from "#lib/tokenizer/load.js";
 import type { AddedToken } from "#lib/tokenizer/pipeline/added-vocabulary.js";
 import { type Definition, Tokenizer } from "#lib/tokenizer/pipeline/tokenizer.js";
+import { sharedFolder } from "../temporary-folder.js";
 
 const fixtures = new URL("../fixtures/tokenizer/", import.meta.url);
 const read = (name: string): unknown => JSON.parse(readFileSync(new URL(name, fixtures), "utf8"));
@@ -129,8 +129,7 @@ describe("what several files say of a token", () => {
     texts: string[];
     cases: Case[];
   };
-  const folder = mkdtempSync(join(tmpdir(), "token-files-"));
-  afterAll(() => rmSync(folder, { recursive: true }));
+  const folder = sharedFolder("token-files");
 
   it("is put together as transformers puts it together", async () => {
     for (const [index, { files, named, ids }] of cases.entries()) {

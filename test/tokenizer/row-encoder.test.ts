@@ -1,18 +1,17 @@
 import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type ErrorCode, RewardModelScoreError } from "#lib/errors.js";
 import type { Message } from "#lib/rows/types.js";
 import { RowEncoder } from "#lib/tokenizer/row-encoder.js";
+import { sharedFolder } from "../temporary-folder.js";
 
 const fixtures = new URL("../fixtures/tokenizer/", import.meta.url);
 const directory = (name: string) => new URL(name, fixtures).pathname;
 const bpe = directory("bpe");
-const temporary = mkdtempSync(join(tmpdir(), "tokenizer-"));
-afterAll(() => rmSync(temporary, { recursive: true }));
+const temporary = sharedFolder("tokenizer");
 
 /** A copy of a tokenizer's files with some of them replaced; null removes one. */
 function variant(name: string, files: Record<string, object | string | null>): string {

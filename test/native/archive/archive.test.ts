@@ -1,7 +1,6 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
 import type { NativeBinding, PackedBatch } from "#lib/native/binding.js";
 import {
@@ -9,19 +8,19 @@ import {
   archiveOptions,
   archivePath,
   batchOf,
+  expectClose,
   expected,
   openBinding,
 } from "../archives.js";
+import { rejection } from "../engine-test.js";
+import { sharedFolder } from "../../temporary-folder.js";
 
 let binding: NativeBinding;
-let folder: string;
+const folder = sharedFolder("archives");
 
 beforeAll(async () => {
   binding = await openBinding();
-  folder = mkdtempSync(join(tmpdir(), "archives-"));
 });
-
-afterAll(() => rmSync(folder, { recursive: true }));
 
 async function score(name: string, batch: PackedBatch, options: ArchiveChoices = {}) {
   const model = await binding.loadArchive(archiveOptions(name, options));
@@ -30,24 +29,6 @@ async function score(name: string, batch: PackedBatch, options: ArchiveChoices =
   } finally {
     await model.dispose();
   }
-}
-
-function expectClose(actual: Float32Array, wanted: number[], tolerance = 1e-5) {
-  expect(actual.length).toBe(wanted.length);
-  actual.forEach((value, index) => {
-    expect(Math.abs(value - wanted[index]!), `score ${index}`).toBeLessThanOrEqual(
-      tolerance * Math.max(1, Math.abs(wanted[index]!)),
-    );
-  });
-}
-
-async function failure(promise: Promise<unknown>): Promise<RewardModelScoreError> {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(RewardModelScoreError);
-  return error as RewardModelScoreError;
 }
 
 describe("forms of the result", () => {
@@ -135,33 +116,33 @@ describe("files that are not what they should be", () => {
   }
 
   it.each(["weights.pt", "other.zip", "expected.json"])("%s is not TorchScript", async (name) => {
-    const error = await failure(score(name, batchOf([[1]])));
+    const error = await rejection(score(name, batchOf([[1]])));
     expect(error.code).toBe("ERR_NOT_TORCHSCRIPT");
     expect(error.message).toContain(archivePath(name));
     expect(error.details).toEqual({ path: archivePath(name) });
   });
 
   it("a directory is not TorchScript, and a missing file is missing", async () => {
-    expect((await failure(score(".", batchOf([[1]])))).code).toBe("ERR_NOT_TORCHSCRIPT");
-    expect((await failure(score("absent.pt", batchOf([[1]])))).code).toBe("ERR_NOT_FOUND");
+    expect((await rejection(score(".", batchOf([[1]])))).code).toBe("ERR_NOT_TORCHSCRIPT");
+    expect((await rejection(score("absent.pt", batchOf([[1]])))).code).toBe("ERR_NOT_FOUND");
   });
 
   it.each([0.1, 0.5, 0.9, 0.999])("cut off after %d of its bytes is corrupt", async (part) => {
     const path = damaged("cut.pt", (bytes) => bytes.subarray(0, Math.floor(bytes.length * part)));
-    const error = await failure(score("", batchOf([[1]]), { path }));
+    const error = await rejection(score("", batchOf([[1]]), { path }));
     expect(error.code).toBe("ERR_MODEL_CORRUPT");
     expect(error.details).toEqual({ path });
   });
 
   it("an empty file is corrupt", async () => {
     const path = damaged("empty.pt", (bytes) => bytes.subarray(0, 0));
-    expect((await failure(score("", batchOf([[1]]), { path }))).code).toBe("ERR_MODEL_CORRUPT");
+    expect((await rejection(score("", batchOf([[1]]), { path }))).code).toBe("ERR_MODEL_CORRUPT");
   });
 
   it.each(["oneargument", "floatarguments", "integers", "scalar", "otherdict", "fixedshape"])(
     "%s has the wrong signature",
     async (name) => {
-      const error = await failure(score(`${name}.pt`, batchOf([[1]])));
+      const error = await rejection(score(`${name}.pt`, batchOf([[1]])));
       expect(error.code).toBe("ERR_MODEL_SIGNATURE");
       expect(error.message).toContain(archivePath(`${name}.pt`));
     },
@@ -178,7 +159,7 @@ describe("failures while it runs", () => {
   const long = batchOf([new Array<number>(20).fill(3)]);
 
   it("the program's own error is told, with the whole text in the details", async () => {
-    const error = await failure(score("refuseslongrows.pt", long));
+    const error = await rejection(score("refuseslongrows.pt", long));
     expect(error.code).toBe("ERR_BACKEND");
     expect(error.message).toContain("rows of more than 16 tokens are refused");
     expect(error.message).not.toContain("\n");
@@ -189,7 +170,7 @@ describe("failures while it runs", () => {
 
   it("memory that runs out has its own code, and the model lives on", async () => {
     const model = await binding.loadArchive(archiveOptions("allocates.pt"));
-    const error = await failure(model.forward(long));
+    const error = await rejection(model.forward(long));
     expect(error.code).toBe("ERR_OUT_OF_MEMORY");
     expect(error.details).toEqual({ device: "cpu" });
     expectClose((await model.forward(batchOf(expected.rows))).scores, expected.scores.flat());
@@ -197,7 +178,7 @@ describe("failures while it runs", () => {
   });
 
   it("an id beyond the vocabulary", async () => {
-    const error = await failure(score("column.pt", batchOf([[1, 77]])));
+    const error = await rejection(score("column.pt", batchOf([[1, 77]])));
     expect(error.code).toBe("ERR_BACKEND");
     expect(error.message).toContain("index out of range");
   });
@@ -217,12 +198,12 @@ describe("batches that make no sense are refused before they run", () => {
     ["pooled tokens outside", { pooled: Int32Array.of(3) }],
     ["other arrays", { ids: Float32Array.of(1, 2, 3) as unknown as Int32Array }],
   ])("%s", async (_name, change) => {
-    expect((await failure(score("column.pt", { ...good, ...change }))).code).toBe("ERR_INVALID_OPTION");
+    expect((await rejection(score("column.pt", { ...good, ...change }))).code).toBe("ERR_INVALID_OPTION");
   });
 
   it("a device that does not exist", async () => {
     for (const device of ["cuda:99", "abacus"]) {
-      const error = await failure(binding.loadArchive(archiveOptions("column.pt", { device })));
+      const error = await rejection(binding.loadArchive(archiveOptions("column.pt", { device })));
       expect(error.code).toBe("ERR_DEVICE_UNAVAILABLE");
       expect(error.details).toEqual({ device });
     }

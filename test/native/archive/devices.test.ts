@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { NativeModel } from "#lib/native/binding.js";
 import { until } from "../../wait.js";
-import { type ArchiveChoices, archiveOptions, batchOf, expected } from "../archives.js";
+import { type ArchiveChoices, archiveOptions, batchOf, expectClose, expected } from "../archives.js";
 import { float32, openEngineTest, referenceOps, rejection, type EngineTest } from "../engine-test.js";
 
 let engine: EngineTest;
@@ -30,15 +30,6 @@ async function scores(model: NativeModel, rows: number[][]): Promise<number[]> {
   const result = await model.forward(batchOf(rows));
   await model.dispose();
   return [...result.scores];
-}
-
-function expectClose(found: number[], wanted: number[], tolerance: number) {
-  expect(found).toHaveLength(wanted.length);
-  found.forEach((score, index) =>
-    expect(Math.abs(score - wanted[index]!), `score ${index}`).toBeLessThanOrEqual(
-      tolerance * Math.max(1, Math.abs(wanted[index]!)),
-    ),
-  );
 }
 
 describe.each(["llama", "qwen3", "bert"])("the archive of a tiny %s", (family) => {

@@ -1,7 +1,6 @@
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import { computeDtypes } from "#lib/model/compute-dtype.js";
 import { packingProgram } from "#lib/architectures/padded-input.js";
 import type { Dtype, ExportOptions, NativeCheckpoint } from "#lib/native/binding.js";
@@ -9,18 +8,16 @@ import { openEngineTest, rejection, type EngineTest } from "../engine-test.js";
 import { writeSafetensors } from "../weights/safetensors-file.js";
 import { pack, toySpec, toyTensors } from "../toy-program.js";
 import { stagesOn } from "../stages-on.js";
+import { sharedFolder } from "../../temporary-folder.js";
 
 let engine: EngineTest;
-let folder: string;
+const folder = sharedFolder("export");
 let checkpoint: NativeCheckpoint;
 
 beforeAll(async () => {
   engine = await openEngineTest();
-  folder = mkdtempSync(join(tmpdir(), "export-"));
   checkpoint = await engine.openCheckpoint([writeSafetensors(join(folder, "toy.safetensors"), toyTensors())]);
 });
-
-afterAll(() => rmSync(folder, { recursive: true }));
 
 const lastToken: ExportOptions["pooling"] = {
   source: `def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tuple[Tensor, Tensor]:

@@ -1,24 +1,20 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { Dtype, NativeCheckpoint, NativeModel, PackedBatch, ProgramSpec } from "#lib/native/binding.js";
 import { openEngineTest, rejection, type EngineTest } from "../engine-test.js";
 import { writeSafetensors } from "../weights/safetensors-file.js";
 import { pack, toySpec, toyTensors } from "../toy-program.js";
 import { stagesOn } from "../stages-on.js";
+import { sharedFolder } from "../../temporary-folder.js";
 
 let engine: EngineTest;
-let folder: string;
+const folder = sharedFolder("program");
 let checkpoint: NativeCheckpoint;
 
 beforeAll(async () => {
   engine = await openEngineTest();
-  folder = mkdtempSync(join(tmpdir(), "program-"));
   checkpoint = await engine.openCheckpoint([writeSafetensors(join(folder, "toy.safetensors"), toyTensors())]);
 });
-
-afterAll(() => rmSync(folder, { recursive: true }));
 
 function load(spec: ProgramSpec, dtype: Dtype = "float32"): Promise<NativeModel> {
   return engine.loadProgram(spec, {

@@ -1,23 +1,20 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { Dtype, NativeCheckpoint, WeightPart, WeightSpec } from "#lib/native/binding.js";
 import { openEngineTest, referenceOps, rejection, toBfloat16, type EngineTest } from "../engine-test.js";
 import { pack } from "../toy-program.js";
 import { bytesOf, f32, writeSafetensors, type FileTensor } from "./safetensors-file.js";
 import { stagesOn } from "../stages-on.js";
+import { sharedFolder } from "../../temporary-folder.js";
 
 let engine: EngineTest;
-let folder: string;
+const folder = sharedFolder("binding");
 
 beforeAll(async () => {
   engine = await openEngineTest();
-  folder = mkdtempSync(join(tmpdir(), "binding-"));
 });
-
-afterAll(() => rmSync(folder, { recursive: true }));
 
 const showDense = `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
     return self.weight.float().reshape(self.weight.size(0), -1)

@@ -1,10 +1,10 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { StageSpec } from "#lib/native/binding.js";
 import { openEngineTest, referenceOps } from "../engine-test.js";
 import { stagesOn } from "../stages-on.js";
+import { temporaryFolder } from "../../temporary-folder.js";
 
 const rows = 2048;
 const columns = 2048;
@@ -36,7 +36,7 @@ function mebibytes(field: "VmRSS" | "VmHWM"): number {
 
 /** What a loaded model takes beyond its own weights: the checkpoint's pages are given back as they are used. */
 it.runIf(process.platform === "linux")("loading holds one copy of the weights", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "memory-"));
+  const folder = temporaryFolder("memory");
   const path = join(folder, "model.safetensors");
   writeCheckpoint(path);
   const engine = await openEngineTest();
@@ -70,5 +70,4 @@ it.runIf(process.platform === "linux")("loading holds one copy of the weights", 
   expect(grown).toBeGreaterThan((0.9 * count * bytes) / 2 ** 20);
   expect(grown).toBeLessThan((1.25 * count * bytes) / 2 ** 20);
   await model.dispose();
-  rmSync(folder, { recursive: true });
 });

@@ -1,17 +1,16 @@
 /** TorchScript archives as weights. Their pickles are written here opcode by opcode, so that they can be hostile. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { makeZip } from "../../libtorch/zip.js";
 import { openEngineTest, rejection, type EngineTest } from "../engine-test.js";
+import { sharedFolder } from "../../temporary-folder.js";
 
 let engine: EngineTest;
-const folder = mkdtempSync(join(tmpdir(), "module-pickle-"));
+const folder = sharedFolder("module-pickle");
 beforeAll(async () => {
   engine = await openEngineTest();
 });
-afterAll(() => rmSync(folder, { recursive: true }));
 
 const text = (value: string) => {
   const bytes = Buffer.from(value);

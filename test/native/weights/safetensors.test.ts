@@ -1,23 +1,20 @@
 import { computeDtypes } from "#lib/model/compute-dtype.js";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { openEngineTest, rejection, type EngineTest } from "../engine-test.js";
 import { bytesOf, f32, writeRaw, writeSafetensors } from "./safetensors-file.js";
+import { sharedFolder } from "../../temporary-folder.js";
 
 let engine: EngineTest;
-let folder: string;
+const folder = sharedFolder("safetensors");
 
 beforeAll(async () => {
   engine = await openEngineTest();
-  folder = mkdtempSync(join(tmpdir(), "safetensors-"));
 });
-
-afterAll(() => rmSync(folder, { recursive: true }));
 
 const path = () => join(folder, "model.safetensors");
 const entry = (dtype: string, shape: unknown, offsets: unknown) => ({ dtype, shape, data_offsets: offsets });
