@@ -1,5 +1,6 @@
 import type { Dtype } from "../native/binding.js";
 import type { InputFormat } from "../rows/types.js";
+import type { TokenFieldSizes } from "../tokenizer/token-fields.js";
 import type { PoolingRule } from "./pooling.js";
 import type { Program } from "./stage.js";
 
@@ -18,6 +19,8 @@ export interface Architecture {
   inputFormat: InputFormat;
   /** A token's state depends on nothing that stands behind it, so that rows may share what they begin with. */
   causal: boolean;
+  /** What the program reads of a token beside its id. */
+  tokenFields: TokenFieldSizes;
   /** Width of the score: 1, or more for a head with several labels. */
   labels: number;
   /** Names of the labels, where the config names them. */

@@ -53,6 +53,7 @@ export function describeArchitecture(
     pooling: { ...registration.pooling, padTokenId: padTokenId(common, family) },
     inputFormat: family.classifier.inputFormat,
     causal: trunk.causal,
+    tokenFields: trunk.tokenFields ?? {},
     labels: head.labels,
     ...(labelNames && { labelNames }),
     ...(names && { attributeNames: names }),

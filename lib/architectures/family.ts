@@ -1,4 +1,5 @@
 import type { InputFormat } from "../rows/types.js";
+import type { TokenFieldSizes } from "../tokenizer/token-fields.js";
 import type { CheckpointTensors } from "./checkpoint-tensors.js";
 import type { Config } from "./config/keys.js";
 import type { HeadBuilder } from "./heads.js";
@@ -45,5 +46,7 @@ export interface Trunk {
   maxPositions?: number;
   /** A token's state depends on nothing that stands behind it. */
   causal: boolean;
+  /** What the stages read of a token in their batch beside "ids", and the rows of its table; default nothing. */
+  tokenFields?: TokenFieldSizes;
   ropes: readonly Rope[];
 }

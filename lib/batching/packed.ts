@@ -1,5 +1,6 @@
 import type { PackedBatch } from "../native/binding.js";
-import { buildPrefixTree, commonPrefixLength, compareIds, type PrefixTree } from "./prefix-tree.js";
+import { joinFields, sliceFields } from "../tokenizer/token-fields.js";
+import { buildPrefixTree, commonPrefixLength, compareRows, type PrefixTree } from "./prefix-tree.js";
 import type { EncodedRow } from "./row.js";
 
 export interface PackOptions {
@@ -34,7 +35,7 @@ const MINIMUM_SHARED_TOKENS = 64;
 export function planPacks(rows: readonly EncodedRow[], options: PackOptions): Pack[] {
   const classes = new Map<number, number[]>();
   rows.forEach((row, index) => {
-    const key = options.ropeClass(row.ids.length);
+    const key = options.ropeClass(row.fields.ids.length);
     const members = classes.get(key);
     if (members) members.push(index);
     else classes.set(key, [index]);
@@ -46,22 +47,23 @@ function packClass(rows: readonly EncodedRow[], members: number[], options: Pack
   const shares = options.sharePrefixes && options.causal;
   const minimum = shares ? MINIMUM_SHARED_TOKENS : Infinity;
   const ordered = shares
-    ? members.toSorted((a, b) => compareIds(rows[a]!.ids, rows[b]!.ids) || a - b)
+    ? members.toSorted((a, b) => compareRows(rows[a]!.fields, rows[b]!.fields) || a - b)
     : members;
   const packs: Pack[] = [];
   let current: number[] = [];
   let tokens = 0;
   for (const row of ordered) {
-    const ids = rows[row]!.ids;
-    const shared = current.length > 0 ? commonPrefixLength(rows[current.at(-1)!]!.ids, ids) : 0;
-    const added = shared >= minimum ? ids.length - shared : ids.length;
+    const { fields } = rows[row]!;
+    const { length } = fields.ids;
+    const shared = current.length > 0 ? commonPrefixLength(rows[current.at(-1)!]!.fields, fields) : 0;
+    const added = shared >= minimum ? length - shared : length;
     if (current.length > 0 && tokens + added > options.budget) {
       packs.push(buildPack(rows, current, minimum));
       current = [];
       tokens = 0;
     }
     // The first row of a pack shares with nothing.
-    tokens += current.length === 0 ? ids.length : added;
+    tokens += current.length === 0 ? length : added;
     current.push(row);
   }
   if (current.length > 0) packs.push(buildPack(rows, current, minimum));
@@ -69,19 +71,21 @@ function packClass(rows: readonly EncodedRow[], members: number[], options: Pack
 }
 
 function buildPack(rows: readonly EncodedRow[], members: number[], minimum: number): Pack {
-  const ids = members.map((row) => rows[row]!.ids);
-  const tree = buildPrefixTree(ids, minimum);
+  const all = members.map((row) => rows[row]!.fields);
+  const tree = buildPrefixTree(all, minimum);
   const starts = segmentStarts(tree);
   const tokens = starts.at(-1)!;
   const batch: PackedBatch = {
-    ids: new Int32Array(tokens),
+    fields: joinFields(
+      Object.keys(all[0]!),
+      tree.nodes.map(({ row, start, end }) => sliceFields(all[row]!, start, end)),
+    ),
     lengths: Int32Array.from(tree.nodes, (node) => node.end - node.start),
     parents: Int32Array.from(tree.nodes, (node) => node.parent),
-    rowLengths: Int32Array.from(tree.nodes, (node) => ids[node.row]!.length),
+    rowLengths: Int32Array.from(tree.nodes, (node) => all[node.row]!.ids.length),
     pooled: new Int32Array(0),
     gates: new Int32Array(0),
   };
-  tree.nodes.forEach((node, i) => batch.ids.set(ids[node.row]!.subarray(node.start, node.end), starts[i]));
 
   const pooled: number[] = [];
   const gates: number[] = [];
@@ -94,7 +98,7 @@ function buildPack(rows: readonly EncodedRow[], members: number[], minimum: numb
   });
   batch.pooled = Int32Array.from(pooled);
   batch.gates = Int32Array.from(gates);
-  const rowTokens = ids.reduce((sum, row) => sum + row.length, 0);
+  const rowTokens = all.reduce((sum, { ids }) => sum + ids.length, 0);
   return { batch, rows: members, pooledOffsets, savedTokens: rowTokens - tokens };
 }
 

@@ -1,3 +1,5 @@
+import type { TokenFields } from "../tokenizer/token-fields.js";
+
 /**
  * Finds what rows have in common at their start, so that it is computed once.
  *
@@ -21,42 +23,46 @@ export interface PrefixTree {
   leaves: number[];
 }
 
-/** Length of the common beginning of two rows. */
-export function commonPrefixLength(a: Int32Array, b: Int32Array): number {
-  const limit = Math.min(a.length, b.length);
-  let length = 0;
-  while (length < limit && a[length] === b[length]) length++;
-  return length;
+/** Length of the common beginning of two rows, whose tokens are the same where all their fields are. */
+export function commonPrefixLength(a: TokenFields, b: TokenFields): number {
+  let limit = Math.min(a.ids.length, b.ids.length);
+  for (const name of Object.keys(a)) {
+    const [ours, theirs] = [a[name]!, b[name]!];
+    let length = 0;
+    while (length < limit && ours[length] === theirs[length]) length++;
+    limit = length;
+  }
+  return limit;
 }
 
 /** Orders rows so that those with a common beginning are neighbours. */
-export function compareIds(a: Int32Array, b: Int32Array): number {
+export function compareRows(a: TokenFields, b: TokenFields): number {
   const common = commonPrefixLength(a, b);
-  if (common === a.length || common === b.length) return a.length - b.length;
-  return a[common]! - b[common]!;
+  if (common === a.ids.length || common === b.ids.length) return a.ids.length - b.ids.length;
+  const different = Object.keys(a).find((name) => a[name]![common] !== b[name]![common])!;
+  return a[different]![common]! - b[different]![common]!;
 }
 
 /**
- * Builds the tree of rows that are sorted by `compareIds`.
+ * Builds the tree of rows that are sorted by `compareRows`.
  *
- * @param rows [rows][tokens], sorted
+ * @param rows sorted
  * @param minimum a beginning shorter than this is computed again for each row: a segment has a cost of its own
  */
-export function buildPrefixTree(rows: readonly Int32Array[], minimum: number): PrefixTree {
+export function buildPrefixTree(rows: readonly TokenFields[], minimum: number): PrefixTree {
   const nodes: PrefixNode[] = [];
   const leaves: number[] = [];
   // The nodes from the root to the end of the last row.
   let path: number[] = [];
-  rows.forEach((ids, row) => {
-    const previous = row > 0 ? rows[row - 1]! : new Int32Array(0);
-    let shared = commonPrefixLength(previous, ids);
+  rows.forEach((fields, row) => {
+    let shared = row > 0 ? commonPrefixLength(rows[row - 1]!, fields) : 0;
     if (shared < minimum) shared = 0;
     // Leave the part of the path that this row does not follow.
     while (path.length > 0 && nodes[path.at(-1)!]!.start >= shared) path.pop();
     const last = path.at(-1);
     if (last !== undefined && nodes[last]!.end > shared) splitNode(nodes, leaves, path, shared);
-    if (shared < ids.length) {
-      nodes.push({ start: shared, end: ids.length, row, parent: path.at(-1) ?? -1 });
+    if (shared < fields.ids.length) {
+      nodes.push({ start: shared, end: fields.ids.length, row, parent: path.at(-1) ?? -1 });
       path = [...path, nodes.length - 1];
     }
     leaves.push(path.at(-1)!);

@@ -61,7 +61,7 @@ export async function bench(
     const message = `None of the ${sample.rows.length} sampled rows can be scored: ${window.problems[0]?.message ?? "there are none."}`;
     throw new RewardModelScoreError("ERR_INVALID_ROWS", message, { problems: window.problems });
   }
-  const lengths = describeLengths(rows.map(({ ids }) => ids.length));
+  const lengths = describeLengths(rows.map(({ fields }) => fields.ids.length));
 
   const warmUp = firstRows(rows, WARM_UP_TOKENS);
   await runRows(model, warmUp, model.maxBatchTokens, signal);

@@ -27,7 +27,7 @@ export async function runRows(
   await Promise.all(new Scorer({ ...model, maxBatchTokens }).run(rows, signal, add));
   return {
     seconds: (performance.now() - start) / 1000,
-    tokens: rows.reduce((sum, { ids }) => sum + ids.length, 0),
+    tokens: rows.reduce((sum, { fields }) => sum + fields.ids.length, 0),
     computedTokens,
   };
 }
@@ -35,5 +35,5 @@ export async function runRows(
 /** The first rows that have so many tokens together, one row at least. */
 export function firstRows(rows: readonly EncodedRow[], tokens: number): EncodedRow[] {
   let sum = 0;
-  return rows.filter(({ ids }, index) => (sum += ids.length) <= tokens || index === 0);
+  return rows.filter(({ fields }, index) => (sum += fields.ids.length) <= tokens || index === 0);
 }

@@ -58,7 +58,7 @@ export async function exportModel(
       dtype,
       output: resolve(output),
       pooling: poolingProgram(rule, idsOf),
-      packing: packingProgram(),
+      packing: packingProgram(architecture.tokenFields),
     });
   } finally {
     source.close();

@@ -1,5 +1,6 @@
 import type { ResolvedOptions } from "../options.js";
 import type { InputFormat } from "../rows/types.js";
+import type { TokenField } from "../tokenizer/token-fields.js";
 import { TokenizerPool } from "../tokenizer/tokenizer.js";
 import type { ModelInputs } from "./sources/source.js";
 
@@ -16,12 +17,13 @@ export function openTokenizer(
   signal: AbortSignal | undefined,
 ): Promise<TokenizerPool> {
   const { chatTemplate, truncation, maxLength } = options;
-  const { finalTokenId: appendTokenId, maxPositions: positions } = inputs;
+  const { finalTokenId: appendTokenId, maxPositions: positions, tokenFields = {} } = inputs;
   return TokenizerPool.open({
     directory,
     inputFormat: inputFormatOf(options, inputs),
     truncation,
     maxLength,
+    tokenFields: Object.keys(tokenFields) as TokenField[],
     signal,
     ...(chatTemplate !== undefined && { chatTemplate }),
     ...(appendTokenId !== undefined && { appendTokenId }),

@@ -5,6 +5,7 @@
  * Every promise rejects with a RewardModelScoreError; the class is handed to C++ by `initialize`.
  */
 import type { RewardModelScoreError } from "../errors.js";
+import type { TokenFields } from "../tokenizer/token-fields.js";
 
 export interface NativeBinding {
   /**
@@ -95,8 +96,11 @@ export interface NativeModel {
  * only such batches, and pad them on the right themselves.
  */
 export interface PackedBatch {
-  /** [tokens] */
-  ids: Int32Array;
+  /**
+   * [tokens] each. A program's stages find every one in their batch as int64, under its name, which may not be that of
+   * what is derived from the batch ("positions", …); archives are given the ids alone.
+   */
+  fields: TokenFields;
   /** [segments], each at least 1; they sum to the number of tokens. */
   lengths: Int32Array;
   /** [segments] index of the segment that this one continues, smaller than its own; -1 = none. */
@@ -106,9 +110,9 @@ export interface PackedBatch {
    * depend on the length look at.
    */
   rowLengths: Int32Array;
-  /** [pooled] index into `ids` of each token that the head reads; for archives empty. */
+  /** [pooled] index of each token that the head reads; for archives empty. */
   pooled: Int32Array;
-  /** [pooled] index into `ids` of the token that a gating head reads; empty when the head has no gate. */
+  /** [pooled] index of the token that a gating head reads; empty when the head has no gate. */
   gates: Int32Array;
 }
 

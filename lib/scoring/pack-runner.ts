@@ -41,7 +41,7 @@ export class PackRunner {
    */
   async run(pack: Pack, rows: readonly EncodedRow[]): Promise<PackOutcome[]> {
     // The budget may have fallen since the pack was planned.
-    const tooLarge = pack.batch.ids.length > this.#budget && pack.rows.length > 1;
+    const tooLarge = pack.batch.fields.ids.length > this.#budget && pack.rows.length > 1;
     return tooLarge ? this.#runAll(this.#smallerPacks(pack, rows), rows) : this.#attempt(pack, rows);
   }
 
@@ -52,7 +52,7 @@ export class PackRunner {
       const outOfMemory = RewardModelScoreError.is(error, "ERR_OUT_OF_MEMORY");
       if (!outOfMemory && !RewardModelScoreError.is(error, "ERR_BACKEND")) throw error;
       if (pack.rows.length === 1) return [{ row: pack.rows[0]!, error }];
-      if (outOfMemory) this.#budget = Math.min(this.#budget, pack.batch.ids.length >> 1);
+      if (outOfMemory) this.#budget = Math.min(this.#budget, pack.batch.fields.ids.length >> 1);
       return this.#runAll(outOfMemory ? this.#smallerPacks(pack, rows) : this.#halves(pack, rows), rows);
     }
   }

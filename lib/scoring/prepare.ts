@@ -19,7 +19,7 @@ export interface PreparedWindow {
 }
 
 /**
- * Rows → messages → text → token ids. A row that fails on the way keeps its place.
+ * Rows → messages → text → tokens. A row that fails on the way keeps its place.
  *
  * @param offset index of the window's first row, for the problems
  */
@@ -60,7 +60,7 @@ export async function prepareWindow(
     const place = places[i]!;
     if (result.problem) return fail(place, [{ ...result.problem, index: offset + place }]);
     try {
-      window.rows[place] = model.toRow(result.ids);
+      window.rows[place] = model.toRow(result.fields);
     } catch (error) {
       if (!RewardModelScoreError.is(error)) throw error;
       return fail(place, [{ index: offset + place, path: "", message: error.message }]);

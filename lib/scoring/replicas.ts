@@ -88,7 +88,7 @@ export class Replicas implements NativeModel {
       return scores;
     } catch (error) {
       if (isOutOfMemory(error)) {
-        replica.fullAt = Math.min(replica.fullAt, batch.ids.length);
+        replica.fullAt = Math.min(replica.fullAt, batch.fields.ids.length);
         return error;
       }
       const mayBeTheDevice = ["ERR_BACKEND", "ERR_DEVICE_UNAVAILABLE"] as const;
@@ -133,7 +133,7 @@ interface Working extends Replica {
 }
 
 function hasRoom({ fullAt }: Working, batch: PackedBatch): boolean {
-  return batch.ids.length < fullAt;
+  return batch.fields.ids.length < fullAt;
 }
 
 function isOutOfMemory(error: unknown): error is RewardModelScoreError {

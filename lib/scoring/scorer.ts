@@ -97,7 +97,11 @@ export class Scorer {
           for (const [row, outcome] of readOutcomes(result, scoreShape))
             waiting[places[row]!]!.resolve(outcome);
         }
-        onPack({ rows: pack.rows.length, tokens: pack.batch.ids.length, savedTokens: pack.savedTokens });
+        onPack({
+          rows: pack.rows.length,
+          tokens: pack.batch.fields.ids.length,
+          savedTokens: pack.savedTokens,
+        });
       });
       run.catch((error: unknown) => {
         for (const row of pack.rows) waiting[places[row]!]!.reject(error);

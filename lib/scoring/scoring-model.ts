@@ -2,6 +2,7 @@ import type { EncodedRow } from "../batching/row.js";
 import type { Pack } from "../batching/packed.js";
 import type { DeviceMap } from "../device-map/infer.js";
 import type { InputFormat } from "../rows/types.js";
+import type { TokenFields } from "../tokenizer/token-fields.js";
 import type { TokenizerPool } from "../tokenizer/tokenizer.js";
 import type { Replicas } from "./replicas.js";
 
@@ -15,7 +16,7 @@ export interface ScoringModel {
    *
    * @throws ERR_INVALID_ROWS when the row lacks a token that the head needs
    */
-  toRow(ids: Int32Array): EncodedRow;
+  toRow(fields: TokenFields): EncodedRow;
   /** @param budget tokens computed per pack; a single row may be longer */
   plan: (rows: readonly EncodedRow[], budget: number) => Pack[];
   /** The budget to begin with. */

@@ -9,6 +9,7 @@ import type { Frame } from "./pipeline/post-processor.js";
 import type { Tokenizer } from "./pipeline/tokenizer.js";
 import { Step } from "./progress.js";
 import { type Limits, readable, requireTokens } from "./row-length.js";
+import type { TokenField, TokenFields } from "./token-fields.js";
 import { longestFirst, type Side, truncate } from "./truncation.js";
 
 /** Plain data: it travels to the worker threads. */
@@ -24,6 +25,8 @@ export interface EncoderOptions {
   maxLength?: number | null;
   /** Put behind every row that does not end with it; it counts for maxLength. */
   appendTokenId?: number;
+  /** What the model reads of a token beside its id; default nothing. */
+  tokenFields?: readonly TokenField[];
   /** Positions that the model was made for, where that is known; else the tokenizer's model_max_length. */
   positions?: number;
   /** What `strftime_now` of a template says, in milliseconds since 1970, in the local time zone; default now. */
@@ -31,7 +34,7 @@ export interface EncoderOptions {
 }
 
 export interface EncodedInput {
-  ids: number[];
+  fields: TokenFields;
   /** How many tokens truncation took. */
   truncated: number;
 }
@@ -40,6 +43,12 @@ export interface EncodedInput {
 export interface TokenizerInfo extends Limits {
   /** Ids of the special tokens by name: `pad_token`, `cls_token`, … */
   specialTokenIds: Record<string, number>;
+}
+
+/** Tokens of one type that stand one after the other. */
+interface Piece {
+  ids: readonly number[];
+  type: number;
 }
 
 /** transformers writes "no limit" as a number that no sequence reaches. */
@@ -54,6 +63,7 @@ export class RowEncoder {
     private readonly template: ChatTemplate | undefined,
     private readonly side: Side,
     private readonly appendTokenId: number | undefined,
+    private readonly tokenFields: readonly TokenField[],
     readonly info: TokenizerInfo,
   ) {}
 
@@ -81,6 +91,7 @@ export class RowEncoder {
       template,
       files.config.truncation_side ?? (files.json.truncation?.direction === "Left" ? "left" : "right"),
       options.appendTokenId,
+      options.tokenFields ?? [],
       {
         specialTokenIds: Object.fromEntries(ids),
         maxLength,
@@ -100,14 +111,15 @@ export class RowEncoder {
     const encoded = Array.isArray(input)
       ? this.#encodeMessages(input, enter)
       : this.#encodePair(input, enter);
-    if (encoded.ids.length === 0) {
+    const { length } = encoded.fields.ids;
+    if (length === 0) {
       throw new RewardModelScoreError(
         "ERR_TOKENIZER",
         "the row has no tokens, so there is nothing to score",
         {},
       );
     }
-    requireTokens(encoded.ids.length, this.info);
+    requireTokens(length, this.info);
     return encoded;
   }
 
@@ -132,25 +144,42 @@ export class RowEncoder {
     enter(Step.Tokenizer);
     const all = withoutEnd(this.idsOf(text), final);
     const kept = truncate(all, this.#limit - final.length, this.side);
-    return { ids: [...kept, ...final], truncated: all.length - kept.length };
+    // Whatever the template put together is one sequence.
+    return {
+      fields: this.#fields([{ ids: [...kept, ...final], type: 0 }]),
+      truncated: all.length - kept.length,
+    };
   }
 
   #encodePair({ question, answer }: Pair, enter: (step: Step) => void): EncodedInput {
     enter(Step.Tokenizer);
     const frame = this.pairFrame;
     // Where the frame does not end with the final token, the text may.
-    const final = frame.at(-1) === this.appendTokenId ? [] : this.#final;
-    let first = this.idsOf(readable(question, this.info, this.side));
-    let second = this.idsOf(readable(answer, this.info, this.side));
-    if (frame.at(-1) === "B" && second.length > 0) second = withoutEnd(second, final);
-    else if (frame.at(-1) === "B" && frame.at(-2) === "A") first = withoutEnd(first, final);
-    const room = this.#limit - this.#addedByPair();
-    const [keepFirst, keepSecond] = longestFirst(first.length, second.length, room);
-    const ids = frame.flatMap((part) => {
-      if (part === "A") return truncate(first, keepFirst, this.side);
-      return part === "B" ? truncate(second, keepSecond, this.side) : [part];
-    });
-    return { ids: [...ids, ...final], truncated: first.length + second.length - keepFirst - keepSecond };
+    const final = frame.at(-1)?.part === this.appendTokenId ? [] : this.#final;
+    const whole = {
+      A: this.idsOf(readable(question, this.info, this.side)),
+      B: this.idsOf(readable(answer, this.info, this.side)),
+    };
+    const last = frame.findLast(({ part }) => typeof part === "number" || whole[part].length > 0);
+    if (last?.part === "A" || last?.part === "B") whole[last.part] = withoutEnd(whole[last.part], final);
+    const { A, B } = whole;
+    const [keepA, keepB] = longestFirst(A.length, B.length, this.#limit - this.#addedByPair());
+    const kept = { A: truncate(A, keepA, this.side), B: truncate(B, keepB, this.side) };
+    const pieces = frame.map(({ part, type }): Piece => ({
+      ids: typeof part === "number" ? [part] : kept[part],
+      type,
+    }));
+    // A token that is appended gets the type of the token before it in the whole row; one that stands there has that too.
+    pieces.push({ ids: final, type: last?.type ?? 0 });
+    return { fields: this.#fields(pieces), truncated: A.length + B.length - keepA - keepB };
+  }
+
+  #fields(pieces: readonly Piece[]): TokenFields {
+    const fields: TokenFields = { ids: Int32Array.from(pieces.flatMap(({ ids }) => ids)) };
+    if (this.tokenFields.includes("token_types")) {
+      fields["token_types"] = Int32Array.from(pieces.flatMap(({ ids, type }) => ids.map(() => type)));
+    }
+    return fields;
   }
 
   /** What every row ends with. */
@@ -163,7 +192,7 @@ export class RowEncoder {
   }
 
   #addedByPair(): number {
-    const appended = this.pairFrame.at(-1) === this.appendTokenId ? 0 : this.#final.length;
+    const appended = this.pairFrame.at(-1)?.part === this.appendTokenId ? 0 : this.#final.length;
     return this.pairFrame.length - 2 + appended;
   }
 

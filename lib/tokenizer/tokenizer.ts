@@ -6,6 +6,7 @@ import { RewardModelScoreError, type RowProblem } from "../errors.js";
 import type { RowInput } from "../rows/types.js";
 import type { EncoderOptions, TokenizerInfo } from "./row-encoder.js";
 import { RowLost, TokenizerThread } from "./thread.js";
+import { sliceFields, type TokenFields } from "./token-fields.js";
 import type { FlatRows, Job, JobResult } from "./worker.js";
 
 export type { EncoderOptions } from "./row-encoder.js";
@@ -22,8 +23,9 @@ export interface TokenizerOptions extends EncoderOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** One row's ids, or why it has none. */
-export type Encoding = { ids: Int32Array; truncated: number; problem?: undefined } | { problem: RowProblem };
+/** One row's tokens, or why it has none. */
+export type Encoding =
+  { fields: TokenFields; truncated: number; problem?: undefined } | { problem: RowProblem };
 
 /** A job of at most so many rows and characters: short enough to share out, long enough to be worth sending. */
 const ROWS_PER_JOB = 32;
@@ -84,7 +86,7 @@ export class TokenizerPool {
   }
 
   /**
-   * Ids of rows, in their order. A row that the template refuses, that has no tokens or that never ends gets a problem,
+   * Tokens of rows, in their order. A row that the template refuses, that has no tokens or that never ends gets a problem,
    * whose index is the row's place in `inputs`. Rejects with `signal.reason` as soon as the signal aborts.
    */
   async encode(inputs: readonly RowInput[], signal?: AbortSignal): Promise<Encoding[]> {
@@ -189,14 +191,14 @@ function characterCount(input: RowInput): number {
   return input.reduce((sum, { content }) => sum + (typeof content === "string" ? content.length : 0), 0);
 }
 
-function split({ ids, lengths, truncated, problems }: FlatRows, start: number): Encoding[] {
+function split({ fields, lengths, truncated, problems }: FlatRows, start: number): Encoding[] {
   const found = new Map(problems.map((problem) => [problem.index, problem]));
   let offset = 0;
   return Array.from(lengths, (length, index): Encoding => {
     const problem = found.get(index);
     if (problem !== undefined) return { problem: { ...problem, index: start + index, path: "" } };
-    const row = ids.subarray(offset, offset + length);
+    const row = sliceFields(fields, offset, offset + length);
     offset += length;
-    return { ids: row, truncated: truncated[index]! };
+    return { fields: row, truncated: truncated[index]! };
   });
 }

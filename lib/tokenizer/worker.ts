@@ -2,7 +2,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { type ErrorCode, type ErrorDetails, RewardModelScoreError } from "../errors.js";
 import type { RowInput } from "../rows/types.js";
 import { Progress, Step } from "./progress.js";
-import { type EncoderOptions, RowEncoder, type TokenizerInfo } from "./row-encoder.js";
+import { type EncodedInput, type EncoderOptions, RowEncoder, type TokenizerInfo } from "./row-encoder.js";
+import { joinFields, type TokenFields } from "./token-fields.js";
 
 /** What a thread is started with. */
 export interface ThreadData {
@@ -25,7 +26,7 @@ export type JobResult =
 
 /** Encoded rows one after the other, so that they move between threads as a few buffers. */
 export interface FlatRows {
-  ids: Int32Array<ArrayBuffer>;
+  fields: TokenFields<ArrayBuffer>;
   /** [rows] tokens of each row; 0 for a row that has a problem. */
   lengths: Int32Array;
   /** [rows] tokens that truncation took. */
@@ -49,8 +50,9 @@ parentPort!.on("message", (job: Job) => void answer(job));
 
 async function answer(job: Job): Promise<void> {
   const result = await run(job);
-  // The ids are moved, not copied.
-  parentPort!.postMessage(result, result.kind === "rows" ? [result.rows.ids.buffer] : []);
+  // The tokens are moved, not copied.
+  const moved = result.kind === "rows" ? Object.values(result.rows.fields).map(({ buffer }) => buffer) : [];
+  parentPort!.postMessage(result, moved);
 }
 
 async function run(job: Job): Promise<JobResult> {
@@ -71,28 +73,23 @@ async function run(job: Job): Promise<JobResult> {
 
 function encodeRows(opened: RowEncoder, inputs: readonly RowInput[]): JobResult {
   const problems: FlatRows["problems"] = [];
-  const rows = inputs.map((input, index): { ids: number[]; truncated: number } => {
+  const rows = inputs.map((input, index): EncodedInput | undefined => {
     try {
       return opened.encode(input, (step) => progress.enter(step, index));
     } catch (error) {
       // Whatever goes wrong with one row is that row's problem and does not harm the others.
       const code = RewardModelScoreError.is(error) ? error.code : "ERR_TOKENIZER";
       problems.push({ index, code, message: error instanceof Error ? error.message : String(error) });
-      return { ids: [], truncated: 0 };
+      return undefined;
     }
   });
-  const ids = new Int32Array(rows.reduce((sum, row) => sum + row.ids.length, 0));
-  let offset = 0;
-  for (const row of rows) {
-    ids.set(row.ids, offset);
-    offset += row.ids.length;
-  }
+  const encoded = rows.flatMap((row) => row?.fields ?? []);
   return {
     kind: "rows",
     rows: {
-      ids,
-      lengths: Int32Array.from(rows, (row) => row.ids.length),
-      truncated: Int32Array.from(rows, (row) => row.truncated),
+      fields: joinFields(["ids", ...(options.tokenFields ?? [])], encoded),
+      lengths: Int32Array.from(rows, (row) => row?.fields.ids.length ?? 0),
+      truncated: Int32Array.from(rows, (row) => row?.truncated ?? 0),
       problems,
     },
   };

@@ -7,15 +7,29 @@
 namespace reward_model_score {
 namespace {
 
-std::vector<int32_t> read_int32_array(const Napi::Object& object, const char* name) {
+std::vector<int32_t> read_int32_array(const Napi::Object& object, const std::string& name) {
   const Napi::Value value = object.Get(name);
   // Not instanceof: an array of another realm (vm, a test runner) is as good.
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
-    throw Error("ERR_INVALID_OPTION", std::string("The batch's ") + name + " is not an Int32Array.",
-                {{"option", std::string("batch.") + name}});
+    throw Error("ERR_INVALID_OPTION", "The batch's " + name + " is not an Int32Array.",
+                {{"option", "batch." + name}});
   }
   const auto array = value.As<Napi::Int32Array>();
   return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+std::map<std::string, std::vector<int32_t>> read_fields(const Napi::Object& object) {
+  const Napi::Value value = object.Get("fields");
+  if (!value.IsObject())
+    throw Error("ERR_INVALID_OPTION", "The batch's fields are not an object.", {{"option", "batch.fields"}});
+  const auto given = value.As<Napi::Object>();
+  std::map<std::string, std::vector<int32_t>> fields;
+  const auto names = given.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); ++i) {
+    const std::string name = names.Get(i).ToString();
+    fields.emplace(name, read_int32_array(given, name));
+  }
+  return fields;
 }
 
 Napi::Float32Array write_floats(Napi::Env env, const std::vector<float>& values) {
@@ -31,7 +45,7 @@ PackedBatch read_batch(const Napi::Value& value) {
     throw Error("ERR_INVALID_OPTION", "The batch is not an object.", {{"option", "batch"}});
   const auto object = value.As<Napi::Object>();
   PackedBatch batch;
-  batch.ids = read_int32_array(object, "ids");
+  batch.fields = read_fields(object);
   batch.lengths = read_int32_array(object, "lengths");
   batch.parents = read_int32_array(object, "parents");
   batch.row_lengths = read_int32_array(object, "rowLengths");

@@ -4,6 +4,8 @@
 
 #include <numeric>
 
+#include "base/error.h"
+
 namespace reward_model_score {
 namespace {
 
@@ -36,13 +38,18 @@ BatchTensors batch_tensors(const PackedBatch& batch) {
   const auto pooled = as_int64(batch.pooled);
   const auto gates = as_int64(batch.gates);
   BatchTensors tensors;
-  tensors.insert("ids", as_int64(batch.ids));
   tensors.insert("positions", positions);
   tensors.insert("segments", segments);
   tensors.insert("row_lengths", as_int64(batch.row_lengths));
   tensors.insert("pooled", pooled);
   tensors.insert("gates", gates);
   tensors.insert("keep", at::cat({pooled, gates}));
+  for (const auto& [name, values] : batch.fields) {
+    if (tensors.insert(name, as_int64(values)).second) continue;
+    throw Error("ERR_INVALID_OPTION",
+                "The batch is malformed: the field " + name + " has the name of what is derived from it.",
+                {{"option", "batch"}});
+  }
   return tensors;
 }
 

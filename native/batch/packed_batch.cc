@@ -13,6 +13,11 @@ void require(bool condition, const std::string& what) {
 }  // namespace
 
 void PackedBatch::check() const {
+  require(fields.contains("ids"), "its tokens have no ids");
+  for (const auto& [name, values] : fields) {
+    require(values.size() == ids().size(), name + " has " + std::to_string(values.size()) + " entries for " +
+                                               std::to_string(tokens()) + " ids");
+  }
   require(!lengths.empty(), "it has no segments");
   require(parents.size() == lengths.size(), "parents and lengths differ in size");
   require(row_lengths.size() == lengths.size(), "rowLengths and lengths differ in size");
@@ -26,7 +31,7 @@ void PackedBatch::check() const {
   }
   require(sum == tokens(),
           "lengths sum to " + std::to_string(sum) + " for " + std::to_string(tokens()) + " ids");
-  for (const int32_t id : ids) require(id >= 0, "it has the negative id " + std::to_string(id));
+  for (const int32_t id : ids()) require(id >= 0, "it has the negative id " + std::to_string(id));
   for (const auto* indices : {&pooled, &gates}) {
     for (const int32_t index : *indices) {
       require(index >= 0 && index < tokens(),

@@ -20,7 +20,7 @@ PaddedBatch pad_right(const PackedBatch& batch, int64_t pad_token_id) {
   at::Tensor mask = at::zeros({batch.segments(), longest}, at::kLong);
   int64_t* id_row = ids.data_ptr<int64_t>();
   int64_t* mask_row = mask.data_ptr<int64_t>();
-  auto next = batch.ids.begin();
+  auto next = batch.ids().begin();
   for (const int32_t length : batch.lengths) {
     std::copy_n(next, length, id_row);
     std::fill_n(mask_row, length, 1);

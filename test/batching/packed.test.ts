@@ -2,23 +2,34 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { planPacks, type Pack } from "#lib/batching/packed.js";
 import type { EncodedRow } from "#lib/batching/row.js";
+import type { TokenFields } from "#lib/tokenizer/token-fields.js";
 
 const noClasses = () => 0;
 
+/** What is known of each token of a row, of which some have the same id and another type. */
+function fieldsOf(text: readonly number[]): TokenFields {
+  return {
+    ids: Int32Array.from(text, (token) => token >> 1),
+    token_types: Int32Array.from(text, (token) => token & 1),
+  };
+}
+
 /** The tokens of a row as the engine sees them: its last segment's chain of ancestors, then itself. */
-function chainOf(pack: Pack, token: number): { ids: number[]; index: number } {
+function chainOf(pack: Pack, token: number): number[] {
+  const { ids, token_types } = pack.batch.fields;
+  const tokens = Array.from(ids, (id, i) => 2 * id + token_types![i]!);
   const starts = [0];
   for (const length of pack.batch.lengths) starts.push(starts.at(-1)! + length);
   let segment = starts.findIndex((start, i) => token >= start && token < starts[i + 1]!);
-  const ids = [...pack.batch.ids.subarray(starts[segment], token + 1)];
+  const chain = tokens.slice(starts[segment], token + 1);
   while ((segment = pack.batch.parents[segment]!) >= 0) {
-    ids.unshift(...pack.batch.ids.subarray(starts[segment], starts[segment + 1]));
+    chain.unshift(...tokens.slice(starts[segment], starts[segment + 1]));
   }
-  return { ids, index: ids.length - 1 };
+  return chain;
 }
 
-function row(ids: number[], pooled = [ids.length - 1], gates: number[] = []): EncodedRow {
-  return { ids: Int32Array.from(ids), pooled, gates };
+function row(text: number[], pooled = [text.length - 1], gates: number[] = []): EncodedRow {
+  return { fields: fieldsOf(text), pooled, gates };
 }
 
 /** Rows that grow out of each other, so that deep trees, equal rows and rows that are prefixes of others occur. */
@@ -55,7 +66,7 @@ describe("planPacks", () => {
             for (const list of ["pooled", "gates"] as const) {
               const tokens = pack.batch[list].subarray(pack.pooledOffsets[i], pack.pooledOffsets[i + 1]);
               [...tokens].forEach((token, k) => {
-                expect(chainOf(pack, token).ids).toEqual(texts[index]!.slice(0, rows[index]![list][k]! + 1));
+                expect(chainOf(pack, token)).toEqual(texts[index]!.slice(0, rows[index]![list][k]! + 1));
               });
             }
           });
@@ -73,9 +84,11 @@ describe("planPacks", () => {
         );
         for (const pack of packs) {
           const total = pack.rows.reduce((sum, index) => sum + texts[index]!.length, 0);
-          expect(pack.batch.ids.length + pack.savedTokens).toBe(total);
+          expect(pack.batch.fields.ids.length + pack.savedTokens).toBe(total);
           const longest = Math.max(...pack.rows.map((index) => texts[index]!.length));
-          expect(pack.batch.ids.length <= budget || pack.batch.ids.length === longest).toBe(true);
+          expect(pack.batch.fields.ids.length <= budget || pack.batch.fields.ids.length === longest).toBe(
+            true,
+          );
         }
       }),
     );
@@ -90,8 +103,27 @@ describe("planPacks", () => {
       ropeClass: noClasses,
     });
     expect(packs).toHaveLength(1);
-    expect(packs[0]!.batch.ids.length).toBe(103);
+    expect(packs[0]!.batch.fields.ids.length).toBe(103);
     expect(packs[0]!.savedTokens).toBe(202);
+  });
+
+  it("shares no further than all that is known of the tokens agrees", () => {
+    const texts = [0, 70, 0, 100].map((typed, i) => ({
+      ids: Int32Array.from([...new Array<number>(100).fill(5), i]),
+      token_types: new Int32Array(101).fill(1, typed),
+    }));
+    const [pack] = planPacks(
+      texts.map((fields) => ({ fields, pooled: [100], gates: [] })),
+      { budget: 999, sharePrefixes: true, causal: true, ropeClass: noClasses },
+    );
+    // The first and the third share 100 tokens, the others' 70 of type 0.
+    expect(pack!.savedTokens).toBe(170);
+    const chains = pack!.rows.map((_, i) => chainOf(pack!, pack!.batch.pooled[i]!));
+    const expected = pack!.rows.map((index) => {
+      const { ids, token_types } = texts[index]!;
+      return Array.from(ids, (id, i) => 2 * id + token_types[i]!);
+    });
+    expect(chains).toEqual(expected);
   });
 
   it("leaves a short common beginning alone, and any beginning when sharing is off", () => {
@@ -101,7 +133,7 @@ describe("planPacks", () => {
       causal: true,
       ropeClass: noClasses,
     });
-    expect(short[0]!.batch.ids.length).toBe(6);
+    expect(short[0]!.batch.fields.ids.length).toBe(6);
     const prompt = Array.from({ length: 100 }, () => 5);
     const off = planPacks([row([...prompt, 1]), row([...prompt, 2])], {
       budget: 999,

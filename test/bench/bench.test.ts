@@ -12,7 +12,7 @@ afterEach(() => vi.useRealTimers());
 
 /** A model for which every row is ten tokens, with so many milliseconds for a token in its tokenizer and in itself. */
 function modelOf(tokenizing: number, computing: number): OpenModel {
-  const native = fakeModel(({ ids }) => void vi.advanceTimersByTime(ids.length * computing));
+  const native = fakeModel(({ fields }) => void vi.advanceTimersByTime(fields.ids.length * computing));
   return {
     native: new Replicas([{ devices: ["cpu"], native }]),
     deviceMap: { "": "cpu" },
@@ -20,11 +20,11 @@ function modelOf(tokenizing: number, computing: number): OpenModel {
     maxBatchTokens: 512,
     scoreShape: { perStep: false, attributes: false, names: {} },
     weightsPerToken: 100,
-    toRow: (ids) => row(ids[0]!, ids.length),
+    toRow: ({ ids }) => row(ids[0]!, ids.length),
     inputFormat: "chat",
     encode: (inputs) => {
       vi.advanceTimersByTime(inputs.length * 10 * tokenizing);
-      return Promise.resolve(inputs.map(() => ({ ids: new Int32Array(10), truncated: 0 })));
+      return Promise.resolve(inputs.map(() => ({ fields: { ids: new Int32Array(10) }, truncated: 0 })));
     },
     hurry: () => {},
     close: () => Promise.resolve(),

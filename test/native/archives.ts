@@ -37,7 +37,7 @@ export function archiveOptions(
 export function batchOf(rows: number[][]): PackedBatch {
   const lengths = Int32Array.from(rows, (row) => row.length);
   return {
-    ids: Int32Array.from(rows.flat()),
+    fields: { ids: Int32Array.from(rows.flat()) },
     lengths,
     parents: new Int32Array(rows.length).fill(-1),
     rowLengths: lengths,

@@ -65,7 +65,7 @@ describe("input and output belong to the caller", () => {
     const model = await binding.loadArchive(archiveOptions("column.pt"));
     const batch = batchOf(expected.rows);
     const running = model.forward(batch);
-    batch.ids.fill(0);
+    batch.fields.ids.fill(0);
     batch.lengths.fill(0);
     expect((await running).scores[0]).toBeCloseTo(expected.scores[0]![0]!, 5);
     await model.dispose();

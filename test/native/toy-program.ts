@@ -90,7 +90,7 @@ export function pack(rows: number[][]): PackedBatch {
   const lengths = Int32Array.from(rows, (row) => row.length);
   let end = 0;
   return {
-    ids: Int32Array.from(rows.flat()),
+    fields: { ids: Int32Array.from(rows.flat()) },
     lengths,
     parents: new Int32Array(rows.length).fill(-1),
     rowLengths: lengths,

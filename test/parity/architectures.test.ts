@@ -88,7 +88,7 @@ describe.each(fixtureNames)("%s: shared prefixes", (name) => {
           positions.flatMap((row, i) => row[kind].map((at) => (at < common ? at : at + shift[i]!))),
         );
       const shared: PackedBatch = {
-        ids: Int32Array.from([...rows[0].slice(0, common), ...tails.flat()]),
+        fields: { ids: Int32Array.from([...rows[0].slice(0, common), ...tails.flat()]) },
         lengths: Int32Array.from([common, ...tails.map((tail) => tail.length)]),
         parents: Int32Array.of(-1, 0, 0),
         rowLengths: new Int32Array(3).fill(rows[0].length),

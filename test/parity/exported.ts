@@ -28,7 +28,7 @@ export async function exportFixture(
   const { dtype = "float32", stored = "F32", files: change } = options;
   const { directory } = writeCheckpoint(fixture, { dtype: stored });
   const source = (await openCheckpoint(binding, await locateModel(directory)))!;
-  const { pooling } = source.architecture;
+  const { pooling, tokenFields } = source.architecture;
   const extraFiles = recordFiles(source, dtype, pooling);
   change?.(extraFiles);
   const archive = join(directory, "model.pt");
@@ -39,7 +39,7 @@ export async function exportFixture(
       dtype,
       output: archive,
       pooling: poolingProgram(pooling, encodeMarker(fixture)),
-      packing: packingProgram(),
+      packing: packingProgram(tokenFields),
     },
   );
   return { source, archive };

@@ -29,6 +29,6 @@ it.each([
       { role: "assistant", content: answer },
     ];
     const encoded = encoder.encode(inputFormat === "pair" ? { question, answer } : messages);
-    expect(encoded.ids, JSON.stringify(row)).toEqual(ids);
+    expect([...encoded.fields.ids], JSON.stringify(row)).toEqual(ids);
   }
 });

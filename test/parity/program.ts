@@ -56,7 +56,7 @@ export function packRows(
   const place = (kind: keyof PooledPositions) =>
     Int32Array.from(members.flatMap((row, i) => positions[row]![kind].map((at) => starts[i]! + at)));
   return {
-    ids: Int32Array.from(rows.flat()),
+    fields: { ids: Int32Array.from(rows.flat()) },
     lengths: Int32Array.from(rows, (row) => row.length),
     parents: Int32Array.from(rows, () => -1),
     rowLengths: Int32Array.from(rows, (row) => row.length),

@@ -39,10 +39,10 @@ export function fakeModel(
   return model;
 }
 
-function firstIds({ ids, lengths }: PackedBatch): Float32Array {
+function firstIds({ fields, lengths }: PackedBatch): Float32Array {
   let at = 0;
   return Float32Array.from(lengths, (length) => {
-    const id = ids[at]!;
+    const id = fields.ids[at]!;
     at += length;
     return id;
   });
@@ -54,7 +54,7 @@ export const broken = () => new RewardModelScoreError("ERR_BACKEND", "it broke",
 
 /** A row of `length` tokens that begins with `first`. */
 export function row(first: number, length: number): EncodedRow {
-  return { ids: new Int32Array(length).fill(first), pooled: [length - 1], gates: [] };
+  return { fields: { ids: new Int32Array(length).fill(first) }, pooled: [length - 1], gates: [] };
 }
 
 /** Packs of rows without padding, and what archives get. */
@@ -63,7 +63,7 @@ export const plans: Record<string, (rows: readonly EncodedRow[], budget: number)
     planPacks(rows, { budget, sharePrefixes: false, causal: true, ropeClass: () => 0 }),
   padded: (rows, budget) =>
     planPaddedBatches(
-      rows.map(({ ids }) => ids.length),
+      rows.map(({ fields }) => fields.ids.length),
       budget,
       true,
     ).map((members) => {

@@ -9,7 +9,7 @@ const plain: ScoreShape = { perStep: false, attributes: false, names: {} };
 /** What a model with `labels` labels returned for rows that read so many tokens each. */
 function result(pooled: number[], labels: number, scores: number[], extra: Record<string, number[][]> = {}) {
   const rows = pooled.map((count) => ({
-    ids: Int32Array.from({ length: 8 }, (_, i) => i),
+    fields: { ids: Int32Array.from({ length: 8 }, (_, i) => i) },
     pooled: Array.from({ length: count }, (_, i) => i),
     gates: [],
   }));

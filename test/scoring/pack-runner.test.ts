@@ -17,7 +17,8 @@ async function runAll(native: NativeModel, plan: string, rows: readonly EncodedR
   return { scores, runner };
 }
 
-const room = (tokens: number) => fakeModel(({ ids }) => (ids.length > tokens ? outOfMemory() : undefined));
+const room = (tokens: number) =>
+  fakeModel(({ fields }) => (fields.ids.length > tokens ? outOfMemory() : undefined));
 
 describe.each(Object.keys(plans))("PackRunner, %s batches", (plan) => {
   it("gives every row its score or its error, wherever memory ends", async () => {
@@ -36,8 +37,8 @@ describe.each(Object.keys(plans))("PackRunner, %s batches", (plan) => {
     const model = room(20);
     const { runner } = await runAll(model, plan, rows);
     // 64 and 32 tokens were tried once each, before the first batch that fits.
-    expect(model.batches.filter(({ ids }) => ids.length > 20)).toHaveLength(2);
-    for (const pack of runner.plan(rows)) expect(pack.batch.ids.length).toBeLessThanOrEqual(20);
+    expect(model.batches.filter(({ fields }) => fields.ids.length > 20)).toHaveLength(2);
+    for (const pack of runner.plan(rows)) expect(pack.batch.fields.ids.length).toBeLessThanOrEqual(20);
   });
 
   it("a row that has no room alone does not shrink the others' packs", async () => {
@@ -45,12 +46,12 @@ describe.each(Object.keys(plans))("PackRunner, %s batches", (plan) => {
     const model = room(50);
     const { scores } = await runAll(model, plan, rows, 32);
     expect(scores[0]).toBe("ERR_OUT_OF_MEMORY");
-    expect(Math.max(...model.batches.slice(1).map(({ ids }) => ids.length))).toBe(32);
+    expect(Math.max(...model.batches.slice(1).map(({ fields }) => fields.ids.length))).toBe(32);
   });
 
   it("isolates a row at which the model fails, and keeps the budget", async () => {
     const rows = Array.from({ length: 16 }, (_, i) => row(i + 1, 4));
-    const model = fakeModel(({ ids }) => (ids.includes(7) ? broken() : undefined));
+    const model = fakeModel(({ fields }) => (fields.ids.includes(7) ? broken() : undefined));
     const { scores, runner } = await runAll(model, plan, rows);
     expect(scores).toEqual(rows.map((_, i) => (i === 6 ? "ERR_BACKEND" : i + 1)));
     expect(runner.plan(rows)).toHaveLength(1);

@@ -33,7 +33,9 @@ function scoreAll(native: Replicas, count: number): Promise<unknown>[] {
 
 const scores = (count: number) => Array.from({ length: count }, (_, i) => ({ score: i + 1 }));
 const rowsOf = (models: FakeModel[]) =>
-  models.flatMap(({ batches }) => batches.flatMap(({ ids }) => [...new Set(ids)])).sort((a, b) => a - b);
+  models
+    .flatMap(({ batches }) => batches.flatMap(({ fields }) => [...new Set(fields.ids)]))
+    .sort((a, b) => a - b);
 
 describe("Replicas", () => {
   it("shares the rows: every row once, in order, all of them busy", async () => {
@@ -77,7 +79,7 @@ describe("Replicas", () => {
   });
 
   it("a batch that no device can compute is the batch's fault, and all devices stay", async () => {
-    const bad = ({ ids }: PackedBatch) => (ids.includes(5) ? broken() : undefined);
+    const bad = ({ fields }: PackedBatch) => (fields.ids.includes(5) ? broken() : undefined);
     const models = [fakeModel(bad), fakeModel(bad)];
     const replicas = replicasOf(...models);
     const outcomes = await Promise.allSettled(scoreAll(replicas, 20));
@@ -104,7 +106,7 @@ describe("Replicas", () => {
     const roomy = fakeModel(undefined, () => turns(1));
     const replicas = replicasOf(full, roomy);
     expect(await Promise.all(scoreAll(replicas, 100))).toEqual(scores(100));
-    expect(roomy.batches.every(({ ids }) => ids.length === 8)).toBe(true);
+    expect(roomy.batches.every(({ fields }) => fields.ids.length === 8)).toBe(true);
     // What was handed over before it was known, and no more.
     expect(full.batches.length).toBeLessThanOrEqual(2);
     expect(replicas.states).toEqual([
@@ -114,14 +116,15 @@ describe("Replicas", () => {
   });
 
   it("makes batches smaller when none of the devices has room", async () => {
-    const small = () => fakeModel(({ ids }) => (ids.length > 4 ? outOfMemory() : undefined));
+    const small = () => fakeModel(({ fields }) => (fields.ids.length > 4 ? outOfMemory() : undefined));
     const models = [small(), small()];
     expect(await Promise.all(scoreAll(replicasOf(...models), 40))).toEqual(scores(40));
-    for (const { batches } of models) expect(batches.some(({ ids }) => ids.length === 4)).toBe(true);
+    for (const { batches } of models)
+      expect(batches.some(({ fields }) => fields.ids.length === 4)).toBe(true);
   });
 
   it("fails a row alone that has room on none of the devices", async () => {
-    const small = () => fakeModel(({ ids }) => (ids.includes(3) ? outOfMemory() : undefined));
+    const small = () => fakeModel(({ fields }) => (fields.ids.includes(3) ? outOfMemory() : undefined));
     const outcomes = await Promise.allSettled(scoreAll(replicasOf(small(), small()), 20));
     expect(outcomes.map(({ status }) => status)).toEqual(
       outcomes.map((_, i) => (i === 2 ? "rejected" : "fulfilled")),

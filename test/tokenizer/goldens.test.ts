@@ -28,10 +28,9 @@ function encode(tokenizer: Tokenizer, text: string): number[] {
 
 describe("ids are those of the Rust tokenizers", () => {
   type Case = [definition: Partial<Definition> & { added_tokens?: AddedToken[] }, digest: string | null];
-  const { texts, alphabet, frames, cases } = read("components.json") as {
+  const { texts, alphabet, cases } = read("components.json") as {
     texts: string[];
     alphabet: string;
-    frames: [processor: unknown, ids: number[]][];
     cases: Case[];
   };
   const UNKNOWN = "\ue000";
@@ -100,21 +99,6 @@ describe("ids are those of the Rust tokenizers", () => {
       expect({ definition, ids: actual }).toEqual({ definition, ids: expected });
     }
     expect(refused).toBeLessThan(some.length / 10);
-  });
-
-  it.each(frames)("around a pair: %j", (processor, expected) => {
-    const tokenizer = new Tokenizer({
-      normalizer: null,
-      pre_tokenizer: null,
-      post_processor: processor,
-      model: revealing,
-    });
-    const ids = tokenizer
-      .pairFrame()
-      .flatMap((part) =>
-        part === "A" ? tokenizer.encode("ab") : part === "B" ? tokenizer.encode("cd") : part,
-      );
-    expect(ids).toEqual(expected);
   });
 });
 

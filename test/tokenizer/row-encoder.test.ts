@@ -4,8 +4,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ErrorCode, RewardModelScoreError } from "#lib/errors.js";
-import type { Message } from "#lib/rows/types.js";
+import type { Message, RowInput } from "#lib/rows/types.js";
 import { RowEncoder } from "#lib/tokenizer/row-encoder.js";
+import type { TokenFields } from "#lib/tokenizer/token-fields.js";
 import { sharedFolder } from "../temporary-folder.js";
 
 const fixtures = new URL("../fixtures/tokenizer/", import.meta.url);
@@ -40,6 +41,12 @@ async function failure(code: ErrorCode, options: Parameters<typeof RowEncoder.op
   return error.message;
 }
 
+/** What a row is encoded as, in arrays that compare with others. */
+function encode(encoder: RowEncoder, row: RowInput): { ids: number[]; truncated: number } {
+  const { fields, truncated } = encoder.encode(row);
+  return { ids: [...fields.ids], truncated };
+}
+
 const turns: Message[] = [
   { role: "user", content: "How much is two and two?" },
   { role: "assistant", content: "four" },
@@ -49,6 +56,7 @@ describe("pairs are encoded as tokenizer(question, answer)", () => {
   const golden = JSON.parse(readFileSync(new URL("pairs.json", fixtures), "utf8")) as {
     pairs: [string, string][];
     ids: Record<string, [digest: string, count: number][]>;
+    types: Record<string, [digest: string, count: number][]>;
   };
   const names = Object.keys(golden.ids).filter((name) =>
     /^(bpe|wordpiece|unigram|llama2|qwen3)\//.test(name),
@@ -65,20 +73,66 @@ describe("pairs are encoded as tokenizer(question, answer)", () => {
       inputFormat: "pair",
       truncation: limit !== "None",
       maxLength: limit === "None" ? null : Number(limit),
+      tokenFields: ["token_types"],
     });
-    const actual = golden.pairs.map(([question, answer]) => {
+    const digest = (values: Int32Array) => {
+      const bytes = new Uint8Array(values.buffer);
+      return [createHash("sha256").update(bytes).digest("hex").slice(0, 16), values.length];
+    };
+    const encoded = golden.pairs.map(([question, answer]): TokenFields => {
       if (question + answer === "" && encoder.idsOf("").length === 0) {
         // A row of no tokens has nothing to score; Python returns an empty list.
         try {
           encoder.encode({ question, answer });
         } catch {
-          return [createHash("sha256").digest("hex").slice(0, 16), 0];
+          return { ids: new Int32Array(), token_types: new Int32Array() };
         }
       }
-      const ids = Int32Array.from(encoder.encode({ question, answer }).ids);
-      return [createHash("sha256").update(new Uint8Array(ids.buffer)).digest("hex").slice(0, 16), ids.length];
+      return encoder.encode({ question, answer }).fields;
     });
-    expect(actual).toEqual(golden.ids[name]);
+    expect(encoded.map(({ ids }) => digest(ids))).toEqual(golden.ids[name]);
+    expect(encoded.map(({ token_types }) => digest(token_types!))).toEqual(golden.types[name]);
+  });
+
+  type RecordedPair = [
+    side: string,
+    limit: number | null,
+    question: string,
+    answer: string,
+    ids: number[],
+    types: number[],
+  ];
+  const { processors } = JSON.parse(readFileSync(new URL("components.json", fixtures), "utf8")) as {
+    processors: [processor: unknown, pairs: RecordedPair[]][];
+  };
+
+  it("and types are the Rust tokenizers', whatever adds tokens around them", async () => {
+    expect(processors.length).toBeGreaterThan(30);
+    for (const [post_processor, pairs] of processors) {
+      const tokenizer = {
+        ...json("bpe", "tokenizer.json"),
+        model: { type: "WordLevel", vocab: { a: 0, b: 1, c: 2, d: 3, e: 4, f: 5 }, unk_token: "a" },
+        pre_tokenizer: { type: "WhitespaceSplit" },
+        post_processor,
+        added_tokens: [],
+      };
+      const [right, left] = ["right", "left"].map((truncation_side) =>
+        variant("bpe", { "tokenizer.json": tokenizer, "tokenizer_config.json": { truncation_side } }),
+      );
+      for (const [side, maxLength, question, answer, ids, token_types] of pairs) {
+        const encoder = await RowEncoder.open({
+          directory: side === "left" ? left! : right!,
+          inputFormat: "pair",
+          truncation: maxLength !== null,
+          maxLength,
+          tokenFields: ["token_types"],
+        });
+        const { fields } = encoder.encode({ question, answer });
+        const expected = { ids: Int32Array.from(ids), token_types: Int32Array.from(token_types) };
+        const row = { post_processor, side, maxLength, question, answer };
+        expect({ ...row, fields }).toEqual({ ...row, fields: expected });
+      }
+    }
   });
 });
 
@@ -86,35 +140,35 @@ describe("conversations", () => {
   it("get the special tokens of the template once", async () => {
     const encoder = await RowEncoder.open({ directory: bpe, inputFormat: "chat" });
     const { bos_token: bos, eos_token: eos } = encoder.info.specialTokenIds;
-    const { ids, truncated } = encoder.encode(turns);
+    const { ids, truncated } = encode(encoder, turns);
     expect(ids.filter((id) => id === bos)).toHaveLength(1);
     expect(ids.filter((id) => id === eos)).toHaveLength(2);
     expect(truncated).toBe(0);
   });
 
   it("are cut on the tokenizer's side, and the loss is counted", async () => {
-    const whole = (await RowEncoder.open({ directory: bpe, inputFormat: "chat" })).encode(turns).ids;
+    const whole = encode(await RowEncoder.open({ directory: bpe, inputFormat: "chat" }), turns).ids;
     const options = { inputFormat: "chat", truncation: true, maxLength: 7 } as const;
-    const right = (await RowEncoder.open({ ...options, directory: bpe })).encode(turns);
+    const right = encode(await RowEncoder.open({ ...options, directory: bpe }), turns);
     expect(right).toEqual({ ids: whole.slice(0, 7), truncated: whole.length - 7 });
     const config = { ...json("bpe", "tokenizer_config.json"), truncation_side: "left" };
     const leftDirectory = variant("bpe", { "tokenizer_config.json": config });
-    const left = (await RowEncoder.open({ ...options, directory: leftDirectory })).encode(turns);
+    const left = encode(await RowEncoder.open({ ...options, directory: leftDirectory }), turns);
     expect(left).toEqual({ ids: whole.slice(-7), truncated: whole.length - 7 });
   });
 
   it("are never cut without truncation, and at model_max_length without maxLength", async () => {
     const long: Message[] = [{ role: "user", content: "two and ".repeat(200) }];
     const off = await RowEncoder.open({ directory: bpe, inputFormat: "chat", maxLength: 5 });
-    expect(off.encode(long).ids.length).toBeGreaterThan(300);
+    expect(encode(off, long).ids.length).toBeGreaterThan(300);
     expect(off.info.maxLength).toBe(null);
     const on = await RowEncoder.open({ directory: bpe, inputFormat: "chat", truncation: true });
     expect(on.info.maxLength).toBe(64);
-    expect(on.encode(long).ids).toHaveLength(64);
+    expect(encode(on, long).ids).toHaveLength(64);
     const unlimited = { ...json("bpe", "tokenizer_config.json"), model_max_length: 1e30 };
     const folder = variant("bpe", { "tokenizer_config.json": unlimited });
     const none = await RowEncoder.open({ directory: folder, inputFormat: "chat", truncation: true });
-    expect(none.encode(long).truncated).toBe(0);
+    expect(encode(none, long).truncated).toBe(0);
   });
 
   it("are cut on the side of tokenizer.json where the config says none", async () => {
@@ -125,21 +179,21 @@ describe("conversations", () => {
       "tokenizer.json": { ...json("bpe", "tokenizer.json"), truncation },
     });
     const options = { directory, inputFormat: "chat" } as const;
-    const whole = (await RowEncoder.open(options)).encode(turns).ids;
-    const cut = (await RowEncoder.open({ ...options, truncation: true, maxLength: 7 })).encode(turns).ids;
+    const whole = encode(await RowEncoder.open(options), turns).ids;
+    const cut = encode(await RowEncoder.open({ ...options, truncation: true, maxLength: 7 }), turns).ids;
     expect(cut).toEqual(whole.slice(-7));
   });
 
   it("end with the token to append, also after truncation, and never twice", async () => {
     const plain = await RowEncoder.open({ directory: bpe, inputFormat: "chat" });
-    const whole = plain.encode(turns).ids;
+    const whole = encode(plain, turns).ids;
     const pad = plain.info.specialTokenIds["pad_token"]!;
     const options = { directory: bpe, inputFormat: "chat", appendTokenId: pad } as const;
-    expect((await RowEncoder.open(options)).encode(turns).ids).toEqual([...whole, pad]);
-    const cut = (await RowEncoder.open({ ...options, truncation: true, maxLength: 7 })).encode(turns);
+    expect(encode(await RowEncoder.open(options), turns).ids).toEqual([...whole, pad]);
+    const cut = encode(await RowEncoder.open({ ...options, truncation: true, maxLength: 7 }), turns);
     expect(cut).toEqual({ ids: [...whole.slice(0, 6), pad], truncated: whole.length - 6 });
     const already = await RowEncoder.open({ ...options, appendTokenId: whole.at(-1)! });
-    expect(already.encode(turns).ids).toEqual(whole);
+    expect(encode(already, turns).ids).toEqual(whole);
   });
 
   it.each(["left", "right"] as const)(
@@ -148,7 +202,7 @@ describe("conversations", () => {
       const config = { ...json("bpe", "tokenizer_config.json"), truncation_side: side };
       const folder = variant("bpe", { "tokenizer_config.json": config });
       const plain = await RowEncoder.open({ directory: folder, inputFormat: "chat" });
-      const whole = plain.encode(turns).ids;
+      const whole = encode(plain, turns).ids;
       const [body, final] = [whole.slice(0, -1), whole.at(-1)!];
       for (const maxLength of [whole.length, whole.length - 1, 7, 2]) {
         const encoder = await RowEncoder.open({
@@ -160,14 +214,28 @@ describe("conversations", () => {
         });
         const lost = whole.length - maxLength;
         const kept = side === "left" ? body.slice(lost) : body.slice(0, body.length - lost);
-        expect(encoder.encode(turns)).toEqual({ ids: [...kept, final], truncated: lost });
+        expect(encode(encoder, turns)).toEqual({ ids: [...kept, final], truncated: lost });
       }
     },
   );
 
+  it("have one type, which no model gets that does not ask", async () => {
+    const options = { directory: bpe, inputFormat: "chat", truncation: true, appendTokenId: 2 } as const;
+    for (const maxLength of [null, 7]) {
+      const without = await RowEncoder.open({ ...options, maxLength });
+      const { ids } = encode(without, turns);
+      expect(Object.keys(without.encode(turns).fields)).toEqual(["ids"]);
+      const encoder = await RowEncoder.open({ ...options, maxLength, tokenFields: ["token_types"] });
+      const expected = { ids: Int32Array.from(ids), token_types: new Int32Array(ids.length) };
+      expect(encoder.encode(turns).fields).toEqual(expected);
+    }
+  });
+
   it("take 2 MB of text", async () => {
     const encoder = await RowEncoder.open({ directory: bpe, inputFormat: "chat", positions: 131_072 });
-    const { ids } = encoder.encode([{ role: "user", content: "The quick brown fox 日本語 ".repeat(80_000) }]);
+    const { ids } = encode(encoder, [
+      { role: "user", content: "The quick brown fox 日本語 ".repeat(80_000) },
+    ]);
     expect(ids.length).toBeGreaterThan(400_000);
   });
 
@@ -185,8 +253,10 @@ describe("conversations", () => {
       chatTemplate: "{{ messages[0].content }}",
       ...options,
     });
-    expect(() => encoder.encode([{ role: "user", content: "two and ".repeat(length / 8) }])).toThrow(message);
-    expect(() => encoder.encode([{ role: "user", content: "two and " }])).not.toThrow();
+    expect(() => encode(encoder, [{ role: "user", content: "two and ".repeat(length / 8) }])).toThrow(
+      message,
+    );
+    expect(() => encode(encoder, [{ role: "user", content: "two and " }])).not.toThrow();
   });
 
   it.each([
@@ -211,7 +281,7 @@ describe("conversations", () => {
       "tokenizer.json": { ...json("bpe", "tokenizer.json"), normalizer: { type: "Sequence", normalizers } },
     });
     const encoder = await RowEncoder.open({ directory: folder, inputFormat: "pair", positions: 131_072 });
-    expect(() => encoder.encode({ question, answer: "" })).toThrow(
+    expect(() => encode(encoder, { question, answer: "" })).toThrow(
       /normalizer makes more than 8388608 characters|too long for one of its rules/,
     );
   });
@@ -229,12 +299,12 @@ describe("conversations", () => {
       question: "two and two. ".repeat(times),
       answer: "日本語 four ".repeat(times),
     });
-    expect(encoder.encode(pair(3_000_000)).ids).toEqual(encoder.encode(pair(100)).ids);
+    expect(encode(encoder, pair(3_000_000)).ids).toEqual(encode(encoder, pair(100)).ids);
   });
 
   it("without a token are an error, as there is nothing to score", async () => {
     const encoder = await RowEncoder.open({ directory: bpe, inputFormat: "chat", chatTemplate: "{{ '' }}" });
-    expect(() => encoder.encode(turns)).toThrow(/no tokens/);
+    expect(() => encode(encoder, turns)).toThrow(/no tokens/);
   });
 });
 
@@ -246,7 +316,7 @@ describe("a final token to append to a pair", () => {
   ])("%s", async (_name, name, token, end, appended) => {
     const plain = await RowEncoder.open({ directory: directory(name), inputFormat: "pair" });
     const pair = { question: "How much is two and two?", answer: `The answer is four.${end}` };
-    const whole = plain.encode(pair).ids;
+    const whole = encode(plain, pair).ids;
     const [appendTokenId] = plain.idsOf(token);
     const expected = appended === 0 ? whole : [...whole, appendTokenId!];
     const options = {
@@ -257,12 +327,41 @@ describe("a final token to append to a pair", () => {
     const exact = { truncation: true, maxLength: expected.length };
     for (const limit of [{}, exact]) {
       const encoder = await RowEncoder.open({ ...options, ...limit });
-      expect(encoder.encode(pair)).toEqual({ ids: expected, truncated: 0 });
+      expect(encode(encoder, pair)).toEqual({ ids: expected, truncated: 0 });
     }
     const shorter = await RowEncoder.open({ ...options, ...exact, maxLength: expected.length - 3 });
-    const cut = shorter.encode(pair);
+    const cut = encode(shorter, pair);
     expect(cut).toMatchObject({ truncated: 3, ids: { length: expected.length - 3 } });
     expect(cut.ids.at(-1)).toBe(appendTokenId);
+  });
+
+  it.each([
+    ["two and two", "is four", 1],
+    ["two and two", "", 0],
+    // The text's own final token, which is taken off and put back.
+    ["two and two", "<|eos|>", 1],
+    ["two and two<|eos|>", "", 0],
+    ["", "is four", 1],
+    ["", "", 0],
+  ])("has the type of the token before it in the whole row: %j, %j", async (question, answer, type) => {
+    const pair = [{ Sequence: { id: "A", type_id: 0 } }, { Sequence: { id: "B", type_id: 1 } }];
+    const post_processor = { type: "TemplateProcessing", single: pair.slice(0, 1), pair, special_tokens: {} };
+    const tokenizer = { ...json("bpe", "tokenizer.json"), post_processor };
+    const options = {
+      directory: variant("bpe", { "tokenizer.json": tokenizer }),
+      inputFormat: "pair",
+      appendTokenId: 1,
+      tokenFields: ["token_types"],
+    } as const;
+    // All that is left of the two texts is a token of the longer one.
+    for (const limit of [{}, { truncation: true, maxLength: 2 }]) {
+      const { ids, token_types } = (await RowEncoder.open({ ...options, ...limit })).encode({
+        question,
+        answer,
+      }).fields;
+      expect(token_types).toHaveLength(ids.length);
+      expect([ids.at(-1), token_types!.at(-1)]).toEqual([1, type]);
+    }
   });
 });
 
@@ -292,7 +391,7 @@ describe("tokens that only the config knows", () => {
     });
     const encoder = await RowEncoder.open({ directory: folder, inputFormat: "chat" });
     const expected = await RowEncoder.open({ directory: bpe, inputFormat: "chat" });
-    expect(encoder.encode(turns).ids).toEqual(expected.encode(turns).ids);
+    expect(encode(encoder, turns).ids).toEqual(encode(expected, turns).ids);
   });
 });
 
@@ -454,7 +553,7 @@ describe("a damaged file is an error of loading", () => {
           try {
             const encoder = await RowEncoder.open({ ...options, inputFormat });
             const row = inputFormat === "chat" ? turns : { question: "two and", answer: "two <|more|>" };
-            for (const id of encoder.encode(row).ids) expect(Number.isInteger(id) && id >= 0).toBe(true);
+            for (const id of encode(encoder, row).ids) expect(Number.isInteger(id) && id >= 0).toBe(true);
           } catch (error) {
             if (!RewardModelScoreError.is(error)) throw error;
           }

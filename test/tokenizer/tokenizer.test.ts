@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
 import type { Message } from "#lib/rows/types.js";
-import { RowEncoder } from "#lib/tokenizer/row-encoder.js";
+import { type EncodedInput, RowEncoder } from "#lib/tokenizer/row-encoder.js";
 import { TokenizerPool } from "#lib/tokenizer/tokenizer.js";
 import { temporaryFolder } from "../temporary-folder.js";
 import { turns } from "../wait.js";
@@ -43,13 +43,33 @@ describe("a pool of tokenizer threads", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(row, { maxLength: 120 }), async (rows) => {
         const expected = rows.map((messages) => {
-          const { ids, truncated } = inline.encode(messages);
-          return { ids: Int32Array.from(ids), truncated };
+          return inline.encode(messages);
         });
         expect(await pool.encode(rows)).toEqual(expected);
       }),
       { numRuns: 20 },
     );
+  });
+
+  it("carries all that is known of each token, past a row that has none", async () => {
+    const wordpiece = {
+      directory: fileURLToPath(new URL("../fixtures/tokenizer/wordpiece", import.meta.url)),
+      inputFormat: "pair",
+      tokenFields: ["token_types"],
+    } as const;
+    const rows = Array.from({ length: 70 }, (_row, index) => ({
+      question: "two and ".repeat(index % 7),
+      // So many tokens are refused.
+      answer: "four ".repeat(index % 10 === 3 ? 1000 : index % 5),
+    }));
+    const one = await RowEncoder.open(wordpiece);
+    const several = await TokenizerPool.open({ ...wordpiece, threads: 2 });
+    const encoded = await several.encode(rows).finally(() => several.close());
+    encoded.forEach((encoding, index) => {
+      if (index % 10 === 3) expect(encoding.problem?.index).toBe(index);
+      else expect(encoding).toEqual(one.encode(rows[index]!));
+    });
+    expect((encoded[1] as EncodedInput).fields["token_types"]).toContain(1);
   });
 
   it("makes a row that the template refuses that row's problem", async () => {
@@ -62,7 +82,7 @@ describe("a pool of tokenizer threads", () => {
         expect(encoding.problem?.index).toBe(index);
         expect(encoding.problem?.message).toContain("Who is nobody?");
       } else {
-        expect(encoding).toHaveProperty("ids", Int32Array.from(inline.encode(rows[index]!).ids));
+        expect(encoding).toEqual(inline.encode(rows[index]!));
       }
     });
   });
@@ -70,8 +90,8 @@ describe("a pool of tokenizer threads", () => {
   it("encodes nothing, a text of 2 MB, and rows beside it", async () => {
     expect(await pool.encode([])).toEqual([]);
     const [first, large] = await pool.encode([say("a"), say("The quick brown fox. ".repeat(100_000))]);
-    expect(first).toHaveProperty("ids", Int32Array.from(inline.encode(say("a")).ids));
-    expect((large as { ids: Int32Array }).ids.length).toBeGreaterThan(500_000);
+    expect(first).toEqual(inline.encode(say("a")));
+    expect((large as EncodedInput).fields.ids.length).toBeGreaterThan(500_000);
   });
 
   it("tells ids of special tokens and of a text", async () => {
@@ -142,11 +162,9 @@ describe("rows that never end", () => {
             code,
             message: expect.stringMatching(message) as string,
           });
-        else expect(encoding).toHaveProperty("ids", Int32Array.from(inline.encode(rows[index]!).ids));
+        else expect(encoding).toEqual(inline.encode(rows[index]!));
       });
-      expect(await pool.encode([say("g")])).toEqual([
-        { ids: Int32Array.from(inline.encode(say("g")).ids), truncated: 0 },
-      ]);
+      expect(await pool.encode([say("g")])).toEqual([inline.encode(say("g"))]);
     } finally {
       await pool.close();
     }

@@ -14,6 +14,7 @@ import { readJson } from "../../model-files/json.js";
 import type { Dtype, NativeBinding } from "../../native/binding.js";
 import type { ResolvedOptions } from "../../options.js";
 import type { ScoringModel } from "../../scoring/scoring-model.js";
+import { joinFields } from "../../tokenizer/token-fields.js";
 import { computeDtype, computeDtypes } from "../compute-dtype.js";
 import { loadReplicas } from "../load-replicas.js";
 import type { ModelFiles } from "../locate.js";
@@ -94,9 +95,9 @@ export class ArchiveSource implements ModelSource {
     return {
       native,
       deviceMap: map,
-      toRow: (ids) => ({ ids, pooled: [], gates: [] }),
+      toRow: (fields) => ({ fields, pooled: [], gates: [] }),
       plan: (rows, budget) => {
-        const lengths = rows.map(({ ids }) => ids.length);
+        const lengths = rows.map(({ fields }) => fields.ids.length);
         const batches = planPaddedBatches(lengths, budget, padTokenId !== undefined);
         return batches.map((members) => toPack(rows, members));
       },
@@ -120,16 +121,11 @@ function onDisk(): RewardModelScoreError {
 
 /** Each row is a segment without a parent; the archive returns one entry per row. */
 function toPack(rows: readonly EncodedRow[], members: number[]): Pack {
-  const lengths = Int32Array.from(members, (row) => rows[row]!.ids.length);
-  const ids = new Int32Array(lengths.reduce((sum, length) => sum + length, 0));
-  let at = 0;
-  for (const row of members) {
-    ids.set(rows[row]!.ids, at);
-    at += rows[row]!.ids.length;
-  }
+  const lengths = Int32Array.from(members, (row) => rows[row]!.fields.ids.length);
+  const tokens = members.map((row) => rows[row]!.fields);
   return {
     batch: {
-      ids,
+      fields: joinFields(["ids"], tokens),
       lengths,
       parents: new Int32Array(members.length).fill(-1),
       rowLengths: lengths,

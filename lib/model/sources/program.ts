@@ -8,6 +8,7 @@ import { placeableStages, type Placeable, type Processor } from "../../device-ma
 import type { NativeBinding, NativeCheckpoint, ProgramSpec, TensorInfo } from "../../native/binding.js";
 import type { ResolvedOptions } from "../../options.js";
 import type { ScoringModel } from "../../scoring/scoring-model.js";
+import type { TokenFields } from "../../tokenizer/token-fields.js";
 import type { TokenizerPool } from "../../tokenizer/tokenizer.js";
 import { computeDtype } from "../compute-dtype.js";
 import { loadReplicas } from "../load-replicas.js";
@@ -87,7 +88,7 @@ export class ProgramSource implements ModelSource, ProgramParts {
     return {
       native,
       deviceMap: map,
-      toRow: (ids) => ({ ids, ...pool(requireVocabulary(ids, architecture.vocabularySize)) }),
+      toRow: (fields) => ({ fields, ...pool(requireKnown(fields, architecture).ids) }),
       plan: (rows, budget) =>
         planPacks(rows, {
           budget,
@@ -140,14 +141,21 @@ export function poolingRule(own: PoolingRule, option: ResolvedOptions["pooling"]
   return option === "last" && looksAtPad ? { ...own, rule: "last" } : own;
 }
 
-/** An id beyond the embedding means that the tokenizer belongs to another model. */
-function requireVocabulary(ids: Int32Array, size: number): Int32Array {
-  const id = ids.find((candidate) => candidate >= size);
-  if (id === undefined) return ids;
-  const message = `Token ${id} is outside the model's vocabulary of ${size}: the tokenizer belongs to another model.`;
-  throw new RewardModelScoreError("ERR_INVALID_ROWS", message, {
-    problems: [{ index: 0, path: "", message }],
-  });
+/** A value that a table of the model has no row for means that the tokenizer belongs to another model. */
+function requireKnown(fields: TokenFields, { vocabularySize, tokenFields }: Architecture): TokenFields {
+  for (const [name, size] of Object.entries({ ids: vocabularySize, ...tokenFields })) {
+    const value = fields[name]!.find((candidate) => candidate >= size);
+    if (value === undefined) continue;
+    const where =
+      name === "ids"
+        ? `Token ${value} is outside the model's vocabulary of ${size}`
+        : `A token has ${value} among its ${name}, of which the model has ${size}`;
+    const message = `${where}: the tokenizer belongs to another model.`;
+    throw new RewardModelScoreError("ERR_INVALID_ROWS", message, {
+      problems: [{ index: 0, path: "", message }],
+    });
+  }
+  return fields;
 }
 
 /** ArmoRM and its like have one reward and one gating coefficient per objective. */

@@ -9,7 +9,9 @@ import type { TokenizerPool } from "../../tokenizer/tokenizer.js";
 import type { ModelFiles } from "../locate.js";
 
 /** What a model wants its rows to be, as far as it tells. */
-export type ModelInputs = Partial<Pick<Architecture, "inputFormat" | "finalTokenId" | "maxPositions">>;
+export type ModelInputs = Partial<
+  Pick<Architecture, "inputFormat" | "finalTokenId" | "maxPositions" | "tokenFields">
+>;
 
 /** What a model is made of, in whatever form its files hold it. Nothing of it is in memory yet. */
 export interface ModelSource {

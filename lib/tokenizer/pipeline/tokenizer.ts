@@ -2,7 +2,7 @@ import { AddedVocabulary, type AddedToken } from "./added-vocabulary.js";
 import { buildModel } from "./models/build-model.js";
 import type { Model } from "./models/model.js";
 import { buildNormalizer } from "./normalizers.js";
-import { buildPostProcessor, type Frame, type PostProcessor } from "./post-processor.js";
+import { BARE_PAIR, buildPostProcessor, type Frame, type PostProcessor } from "./post-processor.js";
 import { buildPreTokenizer, type PreTokenizer } from "./pre-tokenizers.js";
 
 /** The parts of tokenizer.json that ids depend on. */
@@ -47,8 +47,8 @@ export class Tokenizer {
     return ids;
   }
 
-  /** What is added around the two texts of a pair. Throws an Error where that cannot be said. */
+  /** What is added around the two texts of a pair, and the types of all. Throws an Error where that cannot be said. */
   pairFrame(): Frame {
-    return this.#postProcessor?.pairFrame() ?? ["A", "B"];
+    return this.#postProcessor?.pairFrame() ?? BARE_PAIR;
   }
 }

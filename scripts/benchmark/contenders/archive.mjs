@@ -44,7 +44,7 @@ console.log(
 function batchOf(batch) {
   const lengths = Int32Array.from(batch, (row) => row.length);
   return {
-    ids: Int32Array.from(batch.flat()),
+    fields: { ids: Int32Array.from(batch.flat()) },
     lengths,
     parents: new Int32Array(batch.length).fill(-1),
     rowLengths: lengths,

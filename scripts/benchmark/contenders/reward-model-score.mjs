@@ -32,7 +32,7 @@ const model = await openOnCpu(binding, options);
 const loadSeconds = (performance.now() - loadStart) / 1000;
 const loadedRss = process.memoryUsage().rss;
 
-const toRow = (ids) => model.toRow(Int32Array.from(ids));
+const toRow = (ids) => model.toRow({ ids: Int32Array.from(ids) });
 const given = JSON.parse(readFileSync(rowsFile, "utf8"));
 const rows = given.map(toRow);
 const scorer = new Scorer(model);
@@ -51,7 +51,7 @@ const seconds = (performance.now() - start) / 1000;
 console.log(
   JSON.stringify({
     seconds,
-    tokens: rows.reduce((sum, { ids }) => sum + ids.length, 0),
+    tokens: rows.reduce((sum, { fields }) => sum + fields.ids.length, 0),
     computedTokens: done.tokens,
     savedTokens: done.savedTokens,
     loadSeconds,

@@ -184,6 +184,13 @@ describe("failures while it runs", () => {
   });
 });
 
+it("an archive reads the ids, whatever else is known of the tokens", async () => {
+  const batch = batchOf(expected.rows);
+  const fields = { ...batch.fields, token_types: new Int32Array(batch.fields.ids.length).fill(1) };
+  const { scores } = await score("column.pt", { ...batch, fields });
+  expect(scores).toEqual((await score("column.pt", batch)).scores);
+});
+
 describe("batches that make no sense are refused before they run", () => {
   const good = batchOf([[1, 2], [3]]);
   it.each<[string, Partial<PackedBatch>]>([
@@ -194,9 +201,9 @@ describe("batches that make no sense are refused before they run", () => {
     ["fewer parents than segments", { parents: Int32Array.of(-1) }],
     ["a parent that comes later", { parents: Int32Array.of(1, -1) }],
     ["a shared prefix", { parents: Int32Array.of(-1, 0) }],
-    ["a negative id", { ids: Int32Array.of(1, -2, 3) }],
+    ["a negative id", { fields: { ids: Int32Array.of(1, -2, 3) } }],
     ["pooled tokens outside", { pooled: Int32Array.of(3) }],
-    ["other arrays", { ids: Float32Array.of(1, 2, 3) as unknown as Int32Array }],
+    ["other arrays", { fields: { ids: Float32Array.of(1, 2, 3) as unknown as Int32Array } }],
   ])("%s", async (_name, change) => {
     expect((await rejection(score("column.pt", { ...good, ...change }))).code).toBe("ERR_INVALID_OPTION");
   });

@@ -26,7 +26,7 @@ beforeEach(() => engine.simulator.devices([1 << 22, 1 << 22]));
 
 const rows = [[1, 2, 3, 4, 5], [7], Array.from(noise(40, 3), (value) => Math.floor((value + 1) * 25))];
 const batch = pack(rows);
-const tokens = batch.ids.length;
+const tokens = batch.fields.ids.length;
 
 /** Scores and the head's other outputs. */
 async function scores(devices: readonly string[], executionDevice?: string): Promise<unknown> {

@@ -66,7 +66,7 @@ describe("scores", () => {
       ]),
     );
     const shared: PackedBatch = {
-      ids: Int32Array.from([...prefix, ...first, ...second]),
+      fields: { ids: Int32Array.from([...prefix, ...first, ...second]) },
       lengths: Int32Array.of(70, 3, 1),
       parents: Int32Array.of(-1, 0, 0),
       rowLengths: Int32Array.of(73, 73, 71),
@@ -74,6 +74,22 @@ describe("scores", () => {
       gates: new Int32Array(),
     };
     expect((await model.forward(shared)).scores).toEqual(apart.scores);
+    await model.dispose();
+  });
+
+  it("depend on every field of the tokens that a stage reads under its name", async () => {
+    const spec = toySpec();
+    spec.stages.at(-1)!.source = `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
+    positions = batch["positions"].gather(0, batch["anything"])
+    return positions.index_select(0, batch["keep"]).float().unsqueeze(1)
+`;
+    const model = await load(spec);
+    const batch = pack([
+      [1, 2, 3],
+      [4, 5],
+    ]);
+    const fields = { ...batch.fields, anything: Int32Array.of(0, 0, 2, 0, 1) };
+    expect([...(await model.forward({ ...batch, fields })).scores]).toEqual([2, 1]);
     await model.dispose();
   });
 
@@ -152,13 +168,19 @@ describe("a malformed program", () => {
 });
 
 describe("a malformed batch", () => {
+  const fields = { ids: Int32Array.of(1, 2, 3, 4, 5) };
   it.each<[string, Partial<PackedBatch>]>([
     ["a parent that comes later", { parents: Int32Array.of(1, -1) }],
     ["itself as parent", { parents: Int32Array.of(-1, 1) }],
     ["an empty segment", { lengths: Int32Array.of(5, 0) }],
     ["lengths that overflow", { lengths: Int32Array.of(2 ** 31 - 1, 2 ** 31 - 1) }],
-    ["too few ids", { ids: Int32Array.of(1, 2, 3, 4) }],
-    ["a negative id", { ids: Int32Array.of(1, 2, -3, 4, 5) }],
+    ["too few ids", { fields: { ids: Int32Array.of(1, 2, 3, 4) } }],
+    ["a negative id", { fields: { ids: Int32Array.of(1, 2, -3, 4, 5) } }],
+    ["no ids", { fields: { token_types: Int32Array.of(0, 0, 0, 1, 1) } as never }],
+    ["nothing of its tokens", { fields: undefined as never }],
+    ["too few of a field", { fields: { ...fields, token_types: Int32Array.of(0, 0, 0, 1) } }],
+    ["a field of another kind", { fields: { ...fields, token_types: [0, 0, 0, 1, 1] as never } }],
+    ["a field called as what is derived", { fields: { ...fields, positions: fields.ids } }],
     ["pooled outside", { pooled: Int32Array.of(2, 5) }],
     ["gates outside", { gates: Int32Array.of(-1, 0) }],
     ["another number of gates", { gates: Int32Array.of(0) }],

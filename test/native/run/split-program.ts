@@ -46,13 +46,13 @@ export function splitSpec(): ProgramSpec {
 }
 
 /** Bytes of the tensors of a batch, those that stages add not counted. */
-export function batchBytes({ ids, lengths, pooled, gates }: PackedBatch): number {
-  return 16 * ids.length + (16 + 8) * lengths.length + 16 * (pooled.length + gates.length);
+export function batchBytes({ fields, lengths, pooled, gates }: PackedBatch): number {
+  return 16 * fields.ids.length + (16 + 8) * lengths.length + 16 * (pooled.length + gates.length);
 }
 
 /** Bytes that tell attention on a device which tokens to take, for rows of sizes so different that none is padded. */
-export function planBytes({ ids, lengths }: PackedBatch): number {
-  return 4 * (3 * ids.length + 2 * lengths.length);
+export function planBytes({ fields, lengths }: PackedBatch): number {
+  return 4 * (3 * fields.ids.length + 2 * lengths.length);
 }
 
 export interface OpenCheckpoint {

@@ -16,7 +16,7 @@ export function load(name, options) {
 export function batchOf(...rows) {
   const lengths = Int32Array.from(rows, (row) => row.length);
   return {
-    ids: Int32Array.from(rows.flat()),
+    fields: { ids: Int32Array.from(rows.flat()) },
     lengths,
     parents: new Int32Array(rows.length).fill(-1),
     rowLengths: lengths,
