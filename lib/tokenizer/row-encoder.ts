@@ -146,7 +146,7 @@ export class RowEncoder {
     const kept = truncate(all, this.#limit - final.length, this.side);
     // Whatever the template put together is one sequence.
     return {
-      fields: this.#fields([{ ids: [...kept, ...final], type: 0 }]),
+      fields: this.#fields([kept, final].map((ids) => ({ ids, type: 0 }))),
       truncated: all.length - kept.length,
     };
   }
@@ -175,9 +175,14 @@ export class RowEncoder {
   }
 
   #fields(pieces: readonly Piece[]): TokenFields {
-    const fields: TokenFields = { ids: Int32Array.from(pieces.flatMap(({ ids }) => ids)) };
-    if (this.tokenFields.includes("token_types")) {
-      fields["token_types"] = Int32Array.from(pieces.flatMap(({ ids, type }) => ids.map(() => type)));
+    const length = pieces.reduce((sum, { ids }) => sum + ids.length, 0);
+    const fields: TokenFields = { ids: new Int32Array(length) };
+    if (this.tokenFields.includes("token_types")) fields["token_types"] = new Int32Array(length);
+    let at = 0;
+    for (const { ids, type } of pieces) {
+      fields.ids.set(ids, at);
+      fields["token_types"]?.fill(type, at, at + ids.length);
+      at += ids.length;
     }
     return fields;
   }
