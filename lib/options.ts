@@ -76,6 +76,11 @@ export interface RewardModelScoreOptions<Column extends string = string> {
    * what a custom head's own code says. `"last"`: the last token, for checkpoints whose pad token ends every text.
    */
   pooling?: "hf" | "last";
+  /**
+   * `"model"`: scores are (score - mean) / std, with the `mean` and `std` of the rewards in training that OpenRLHF writes
+   * into config.json; an error where the model has none. Default `"none"`: the raw logit. No counterpart in Python.
+   */
+  normalize?: "none" | "model";
   /** Also return a custom head's named outputs (ArmoRM's rewards and gating). Default `false`. */
   attributes?: boolean;
   /**
@@ -150,6 +155,7 @@ const schema = v.strictObject({
   inputFormat: v.optional(v.picklist(["chat", "pair"])),
   chatTemplate: v.optional(v.string()),
   pooling: v.optional(v.picklist(["hf", "last"]), "hf"),
+  normalize: v.optional(v.picklist(["none", "model"]), "none"),
   attributes: v.optional(v.boolean(), false),
   threads: v.optional(v.pipe(positiveInteger, v.maxValue(mostThreads, tooManyThreads))),
   maxBatchTokens: v.optional(positiveInteger, 4096),

@@ -58,7 +58,8 @@ const OTHER_NAMES: [names: string, counterpart: Counterpart][] = [
     "attnimplementation flashattention useflashattention useflashattention2",
     { note: "how attention is computed follows from the device" },
   ],
-  ["functiontoapply activationfunction normalize sigmoid", { note: "scores are raw logits" }],
+  ["normalizereward normalizerewards", { option: "normalize", note: "with the value model" }],
+  ["functiontoapply activationfunction sigmoid", { note: "scores are raw logits" }],
 ];
 
 const COUNTERPARTS = new Map(

@@ -1,4 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+import type { RewardStatistics } from "./architectures/statistics.js";
 import type { DeviceMap } from "./device-map/infer.js";
 import { LifeCycle } from "./model/life-cycle.js";
 import type { LoadProgress } from "./model/load-progress.js";
@@ -94,6 +95,11 @@ export class RewardModelScore<Column extends string = "score"> implements AsyncD
     return this.#model.resource?.model.deviceMap;
   }
 
+  /** The statistics that scores are normalised with, where `normalize` asks for it; undefined until the model is loaded. */
+  get normalization(): RewardStatistics | undefined {
+    return this.#model.resource?.model.scoreShape.normalization;
+  }
+
   /** The copies of the model, with what each has done and whether its device has failed; none until it is loaded. */
   get replicas(): ReplicaState[] {
     return this.#model.resource?.model.native.states ?? [];
@@ -114,7 +120,7 @@ export class RewardModelScore<Column extends string = "score"> implements AsyncD
    *
    * @typeParam S what the model's head gives: `number`; `number[]` for a head with several labels, one for each, and for
    *   a process reward model, one for each step: `score<number[]>(rows)`
-   * @returns the raw logit of each row, in the order of the rows
+   * @returns the raw logit of each row (normalised where `normalize` says so), in the order of the rows
    * @throws ERR_INVALID_ROWS with every bad row, before anything is computed; ERR_NOT_FINITE with all scores that are
    *   sound in its details
    */

@@ -3,6 +3,7 @@ import type { InputFormat } from "../rows/types.js";
 import type { TokenFieldSizes } from "../tokenizer/token-fields.js";
 import type { PoolingRule } from "./pooling.js";
 import type { Program } from "./stage.js";
+import type { RewardStatistics } from "./statistics.js";
 
 /** What a checkpoint's config and tensors say about the program that runs it. Nothing of it takes memory yet. */
 export interface Architecture {
@@ -31,8 +32,10 @@ export interface Architecture {
   finalTokenId?: number;
   /** Tensors of the checkpoint that nothing reads. */
   unusedTensors: readonly string[];
-  /** What the config or the checkpoint says of the score and the program does not apply. */
+  /** How the class was concluded, and what the checkpoint has for the score and the program does not apply. */
   warnings: readonly string[];
+  /** Of the rewards in training, where the config has them. Scores are raw unless somebody wants them normalised. */
+  statistics?: RewardStatistics;
   /** Rows of different classes rotate the same token differently and may not share a prefix. */
   ropeClass: (rowLength: number) => number;
 }

@@ -1,6 +1,6 @@
 import { RewardModelScoreError } from "../errors.js";
 import type { Dtype, TensorInfo, WeightPart, WeightSpec } from "../native/binding.js";
-import { isOfAdapter, moduleName } from "./module-names.js";
+import { isOfAdapter, isOriginalCopy, moduleName } from "./module-names.js";
 
 const DTYPES: Record<string, Dtype> = { F64: "float32", F32: "float32", F16: "float16", BF16: "bfloat16" };
 
@@ -21,6 +21,7 @@ export interface LinearPart {
 export class CheckpointTensors {
   private readonly byName: Map<string, TensorInfo>;
   private readonly used = new Set<string>();
+  private readonly originals: string[] = [];
 
   /**
    * @param files the checkpoint's paths, for messages
@@ -33,6 +34,10 @@ export class CheckpointTensors {
     this.byName = new Map();
     for (const tensor of tensors) {
       if (isOfAdapter(tensor.name)) throw unmerged(tensor.name);
+      if (isOriginalCopy(tensor.name)) {
+        this.originals.push(tensor.name);
+        continue;
+      }
       const name = moduleName(tensor.name);
       const twin = this.byName.get(name);
       if (twin) throw ambiguous(name, twin, tensor);
@@ -102,7 +107,7 @@ export class CheckpointTensors {
   /** As the checkpoint calls them. */
   unused(): string[] {
     const names = this.names().filter((name) => !this.used.has(name) && !RECOMPUTED.test(name));
-    return names.map((name) => this.find(name).name);
+    return [...names.map((name) => this.find(name).name), ...this.originals];
   }
 }
 

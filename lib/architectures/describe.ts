@@ -3,7 +3,6 @@ import type { Architecture } from "./architecture.js";
 import { CheckpointTensors } from "./checkpoint-tensors.js";
 import { configDtype, parseCommon, textConfig, type CommonConfig } from "./config/common.js";
 import { configError } from "./config/errors.js";
-import type { Config } from "./config/keys.js";
 import { families } from "./families/index.js";
 import type { Family } from "./family.js";
 import { findClass } from "./find-class.js";
@@ -11,6 +10,7 @@ import { attributeNames, type Registration } from "./registry.js";
 import { moduleName } from "./module-names.js";
 import { ropeClass } from "./rope.js";
 import { referenceOps } from "./sources.js";
+import { readStatistics } from "./statistics.js";
 
 /** A checkpoint as it lies on disk. */
 export interface CheckpointDescription {
@@ -33,7 +33,7 @@ export function describeArchitecture(
   known: readonly Family[] = families,
 ): Architecture {
   const tensors = new CheckpointTensors(checkpoint.tensors, checkpoint.files ?? []);
-  const { name, registration } = findClass(checkpoint.config, tensors, known);
+  const { name, registration, conclusion } = findClass(checkpoint.config, tensors, known);
   const { family } = registration;
   const config = textConfig(checkpoint.config);
   const common = parseCommon(config);
@@ -44,6 +44,7 @@ export function describeArchitecture(
   const labelNames = readLabelNames(common, head.labels);
   const finalTokenId = readFinalToken(common, registration);
   const unusedTensors = tensors.unused();
+  const statistics = readStatistics(checkpoint.config);
   return {
     name,
     spec: { stages: [...trunk.stages, head.stage], reference: referenceOps() },
@@ -59,7 +60,11 @@ export function describeArchitecture(
     ...(names && { attributeNames: names }),
     ...(finalTokenId !== undefined && { finalTokenId }),
     unusedTensors,
-    warnings: notApplied(config, family.classifier.module, unusedTensors),
+    warnings: [
+      ...(conclusion === undefined ? [] : [conclusion]),
+      ...biasNotAdded(family.classifier.module, unusedTensors),
+    ],
+    ...(statistics && { statistics }),
     ropeClass: (rowLength) => ropeClass(trunk.ropes, rowLength),
   };
 }
@@ -84,23 +89,10 @@ function readFinalToken(config: CommonConfig, { finalToken }: Registration): num
   return config.reward_token_id;
 }
 
-/**
- * What a trainer left for the score and transformers, by which scores are made here, does not apply. Other trainers
- * mean other things by these keys, which are no numbers then.
- */
-function notApplied({ mean, std }: Config, classifier: string, unused: readonly string[]): string[] {
-  const warnings: string[] = [];
+function biasNotAdded(classifier: string, unused: readonly string[]): string[] {
   const bias = unused.find((name) => moduleName(name) === `${classifier}.bias`);
-  if (bias !== undefined) {
-    warnings.push(`The checkpoint's ${bias} is not added: the classifier of transformers has no bias.`);
-  }
-  if (typeof mean === "number" && typeof std === "number" && Number.isFinite(mean + std)) {
-    warnings.push(
-      `config.json has the mean ${mean} and the deviation ${std} of the rewards in training (OpenRLHF's normalize_reward). ` +
-        "Scores are raw, as transformers has them: (score - mean) / std is the normalised one.",
-    );
-  }
-  return warnings;
+  if (bias === undefined) return [];
+  return [`The checkpoint's ${bias} is not added: the classifier of transformers has no bias.`];
 }
 
 /** An absent key has the family's default; null means that there is none. */

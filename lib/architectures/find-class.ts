@@ -12,6 +12,14 @@ const exportIt = `Export the model with 'python ${exporter} <model> <folder>' an
 /** Of transformers' own classifiers: "LlamaForSequenceClassification". */
 const CLASSIFIER = "ForSequenceClassification";
 
+export interface FoundClass {
+  /** "LlamaForSequenceClassification" */
+  name: string;
+  registration: Registration;
+  /** What it was concluded from, where the config names no class. */
+  conclusion?: string;
+}
+
 /** Names of architectures that have a built-in program. */
 export function supportedArchitectures(families: readonly Family[]): string[] {
   const classes = families.flatMap(({ classNames }) => classNames);
@@ -30,7 +38,7 @@ export function findClass(
   json: unknown,
   tensors: CheckpointTensors,
   families: readonly Family[],
-): { name: string; registration: Registration } {
+): FoundClass {
   const config = (typeof json === "object" ? json : null) ?? {};
   const { architectures, model_type, auto_map, value_head_prefix } = config as Record<string, unknown>;
   const listed = Array.isArray(architectures) ? architectures.filter((name) => typeof name === "string") : [];
@@ -45,9 +53,22 @@ export function findClass(
   if (found && own === undefined) {
     const { family, className } = found;
     const name = className + CLASSIFIER;
-    if (tensors.has(`${family.classifier.module}.weight`)) return { name, registration: classifier(family) };
-    if (isClassifier || findValueHead(tensors, value_head_prefix) !== undefined)
-      return { name: listed[0] ?? name, registration: trainedHead(family, isClassifier) };
+    // A trunk's own class is saved with whatever head its owner put on it.
+    const nameless = listed.every((listedName) => listedName === `${className}Model`);
+    const concluded = (head: string, as: string) =>
+      nameless && { conclusion: conclusion(architectures, model_type, head, as) };
+    const { module } = family.classifier;
+    if (tensors.has(`${module}.weight`))
+      return { name, registration: classifier(family), ...concluded(module, name) };
+    const head = findValueHead(tensors, value_head_prefix);
+    if (isClassifier || head !== undefined) {
+      const registration = trainedHead(family, isClassifier);
+      return {
+        name: listed[0] ?? name,
+        registration,
+        ...concluded(head ?? module, `a value head on ${className}, which reads the last token`),
+      };
+    }
   }
   const architecture = listed.join(", ") || "none named in config.json";
   const supported = supportedArchitectures(families);
@@ -60,6 +81,13 @@ export function findClass(
     "ERR_UNSUPPORTED_ARCHITECTURE",
     `${reason} ${hintOfPrefix(tensors) ?? exportIt} ` + `Built in are: ${supported.join(", ")}.`,
     { architecture, supported },
+  );
+}
+
+function conclusion(architectures: unknown, type: unknown, head: string, as: string): string {
+  return (
+    `config.json names no class that scores (architectures: ${JSON.stringify(architectures ?? null)}). By its model_type ` +
+    `${JSON.stringify(type ?? null)} and the checkpoint's tensors "${head}" it is scored as ${as}.`
   );
 }
 

@@ -29,6 +29,7 @@ const VALUE_HEADS = [
   "score_head",
   "out_proj",
   "value_head",
+  "classifier",
 ];
 
 /**

@@ -10,13 +10,43 @@ const WRAPPERS = new Set([
 /** Of DDP and DeepSpeed, of PEFT, and of TRL's models with a value head; each may hold another. */
 const OUTER = /^(?:module\.|base_model\.model\.|pretrained_model\.)+/;
 
-/** The name that a tensor has in the model's own class: trainers that save a wrapped model leave their prefixes in it. */
+/** A trunk's own prefix, once too often. */
+const REPEATED = /^(?:model\.)+(?=model\.)/;
+
+/** What no trunk has: where it stands below one, the trunk's prefix was put in front of the whole model. */
+const HEAD_BELOW_TRUNK = new RegExp(
+  "^(?:(?:model|language_model|transformer)\\.)+(?=(?:score|v_head|value_head|regression_head|score_head|classifier|" +
+    "regression_layer|reward_transform_matrix|gating|normalizer)(?:\\.|$))",
+);
+
+/** PEFT's copy of a module that was trained whole, by the name of its adapter. */
+const TRAINED_COPY = /\.modules_to_save\.[^.]+(?=\.)/;
+
+/** The file of a head, and a tensor of it. */
+const OF_HEAD_FILE = /^(value_head|classifier):(.*)$/s;
+
+/**
+ * The name that a tensor has in the model's own class: trainers that save a wrapped model leave their prefixes in it, and
+ * a head that was saved alone may be called no more than "weight".
+ */
 export function moduleName(tensor: string): string {
-  const parts = tensor.split(".").filter((part) => !WRAPPERS.has(part));
-  return parts.join(".").replace(OUTER, "");
+  const [, file, own = tensor] = OF_HEAD_FILE.exec(tensor) ?? [];
+  if (file !== undefined && /^(?:\d+\.)?(?:weight|bias)$/.test(own)) return `${file}.${own}`;
+  const parts = own.split(".").filter((part) => !WRAPPERS.has(part));
+  return parts
+    .join(".")
+    .replace(OUTER, "")
+    .replace(REPEATED, "")
+    .replace(HEAD_BELOW_TRUNK, "")
+    .replace(TRAINED_COPY, "");
+}
+
+/** PEFT's copy of a module from before it was trained whole, which nothing reads. */
+export function isOriginalCopy(tensor: string): boolean {
+  return tensor.split(".").includes("original_module");
 }
 
 /** Whether a tensor is part of an adapter that was saved with its base and not merged into it. */
 export function isOfAdapter(tensor: string): boolean {
-  return /(?:^|\.)(?:base_layer|modules_to_save|lora_[A-Za-z_]+|ia3_l|prompt_encoder)(?:\.|$)/.test(tensor);
+  return /(?:^|\.)(?:base_layer|lora_[A-Za-z_]+|ia3_l|prompt_encoder)(?:\.|$)/.test(tensor);
 }

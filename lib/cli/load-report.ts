@@ -10,6 +10,9 @@ export function reportLoading(bar: Progress, progress: LoadProgress): void {
     bar.tell(`Tensors of the checkpoint that scoring does not use: ${progress.tensors.join(", ")}`);
   } else if (progress.phase === "warning") {
     bar.tell(`Warning: ${progress.message}`);
+  } else if (progress.phase === "normalization") {
+    const { mean, std } = progress;
+    bar.tell(`Scores are normalised: (score - mean) / std with the model's mean ${mean} and std ${std}`);
   } else {
     const { loaded, total } = progress;
     bar.update(loaded / total, () => `downloading ${formatBytes(loaded)} of ${formatBytes(total)}`);

@@ -46,6 +46,12 @@ export function addModelOptions(command: Command): Command {
     .addOption(
       new Option("--pooling <rule>", "which token the head reads (default: hf)").choices(["hf", "last"]),
     )
+    .addOption(
+      new Option(
+        "--normalize <statistics>",
+        "model: (score - mean) / std, as the model stores them (default: none)",
+      ).choices(["none", "model"]),
+    )
     .option("--attributes", "also write a custom head's named outputs")
     .option("--threads <number>", "CPU threads (default: physical cores)", parsePositive)
     .option(

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import * as v from "valibot";
 import { RewardModelScoreError } from "../errors.js";
 import { isRelativeName } from "../io/relative-name.js";
@@ -22,8 +23,14 @@ const FORMS = [
   { form: "bin", single: "pytorch_model.bin", index: "pytorch_model.bin.index.json" },
 ] as const;
 
-/** Heads that TRL and LLaMA-Factory save beside the trunk, in either form. */
-const HEADS = ["value_head.safetensors", "value_head.bin"];
+/** Heads that trainers save beside the trunk: TRL and LLaMA-Factory in either form, others by hand. */
+const HEADS = ["value_head.safetensors", "value_head.bin", "classifier.pt"];
+
+/** What the names of a file's tensors begin with, so that those of a head's own file are known for it. */
+export function prefixOf(path: string): string {
+  const name = basename(path);
+  return HEADS.includes(name) ? `${name.slice(0, name.indexOf("."))}:` : "";
+}
 
 /** Names of all that is looked for, for messages. */
 export const LOOKED_FOR = [...FORMS.flatMap(({ single, index }) => [single, index]), ARCHIVE];

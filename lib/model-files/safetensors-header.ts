@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { RewardModelScoreError } from "../errors.js";
-import type { TensorInfo } from "../native/binding.js";
+import type { CheckpointFile, TensorInfo } from "../native/binding.js";
 
 /** Reads bytes of a file, from `start` up to but without `end`. */
 export type ReadRange = (start: number, end: number) => Promise<Uint8Array>;
@@ -22,22 +22,27 @@ const schema = v.objectWithRest(
  * @throws ERR_MODEL_CORRUPT
  */
 export async function readSafetensorsHeader(
-  path: string,
+  { path, prefix }: CheckpointFile,
   read: ReadRange,
   file: number,
 ): Promise<TensorInfo[]> {
   const corrupt = (what: string) =>
     new RewardModelScoreError("ERR_MODEL_CORRUPT", `${path} is no safetensors file: ${what}.`, { path });
-  const prefix = await read(0, 8);
-  if (prefix.length < 8) throw corrupt("it is too short for a header");
-  const length = Number(new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true));
+  const start = await read(0, 8);
+  if (start.length < 8) throw corrupt("it is too short for a header");
+  const length = Number(new DataView(start.buffer, start.byteOffset).getBigUint64(0, true));
   if (length > LONGEST_HEADER) throw corrupt(`its header claims ${length} bytes`);
   const bytes = await read(8, 8 + length);
   if (bytes.length < length) throw corrupt(`it ends inside its header of ${length} bytes`);
   const header = v.safeParse(schema, parseJson(bytes));
   if (!header.success) throw corrupt("its header is not the JSON object that the format describes");
   const { __metadata__, ...tensors } = header.output;
-  return Object.entries(tensors).map(([name, { dtype, shape }]) => ({ name, dtype, shape, file }));
+  return Object.entries(tensors).map(([name, { dtype, shape }]) => ({
+    name: prefix + name,
+    dtype,
+    shape,
+    file,
+  }));
 }
 
 function parseJson(bytes: Uint8Array): unknown {

@@ -3,9 +3,10 @@ import { dirname, join, resolve } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
 import { exists } from "../io/exists.js";
 import { requireRegularFile } from "../io/regular-file.js";
-import { ARCHIVE, findCheckpoint, LOOKED_FOR } from "../model-files/checkpoint.js";
+import { ARCHIVE, findCheckpoint, LOOKED_FOR, prefixOf } from "../model-files/checkpoint.js";
 import { requireText } from "../model-files/json.js";
 import type { Listing } from "../model-files/listing.js";
+import type { CheckpointFile } from "../native/binding.js";
 
 /** What a model consists of on disk. */
 export interface ModelFiles {
@@ -15,6 +16,11 @@ export interface ModelFiles {
   weights: string[];
   /** The TorchScript archive, if there is one. */
   archive: string | undefined;
+}
+
+/** The files of a model's checkpoint, as the reader of their tensors takes them. */
+export function checkpointFiles({ weights }: Pick<ModelFiles, "weights">): CheckpointFile[] {
+  return weights.map((path) => ({ path, prefix: prefixOf(path) }));
 }
 
 /** True for names that can only mean a place on this machine: they are never looked up on the Hub. */

@@ -13,7 +13,9 @@ import type { TokenizerPool } from "../tokenizer/tokenizer.js";
 import { findFiles, findTokenizer } from "./find-files.js";
 import type { OpenOptions } from "./load-progress.js";
 import { inputFormatOf, openTokenizer } from "./open-tokenizer.js";
+import { normalizationOf } from "./normalization.js";
 import { openSource } from "./sources/open-source.js";
+import type { ModelSource } from "./sources/source.js";
 
 /** Finds or downloads the model and its tokenizer, and loads both. */
 export async function openModel(options: ResolvedOptions, open: OpenOptions): Promise<OpenModel> {
@@ -33,7 +35,9 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
     tokenizer = await openTokenizer(options, directory, source.inputs, signal);
     const { unusedTensors, bytes: total } = source;
     if (unusedTensors.length > 0) onProgress?.({ phase: "unused", tensors: unusedTensors });
-    warn([...doubtsAbout(options), ...source.warnings]);
+    const normalization = normalizationOf(options, source);
+    warn([...doubtsAbout(options, source), ...source.warnings]);
+    if (normalization) onProgress?.({ phase: "normalization", ...normalization });
     placed = await place(binding, source.placeable(options.torchDtype), options, signal);
     warn(placed.assignment.warnings);
     const model = await source.open(placed.assignment, options, tokenizer, {
@@ -42,7 +46,8 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
         onProgress?.({ phase: "weights", fraction, loaded: Math.round(fraction * total), total }),
     });
     const inputFormat = inputFormatOf(options, source.inputs);
-    return await ready(model, inputFormat, tokenizer, placed.release, signal);
+    const scoreShape = { ...model.scoreShape, ...(normalization && { normalization }) };
+    return await ready({ ...model, scoreShape }, inputFormat, tokenizer, placed.release, signal);
   } catch (error) {
     await Promise.all([tokenizer?.close(), placed?.release()]);
     throw error;
@@ -51,11 +56,24 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
   }
 }
 
-function doubtsAbout({ maxLength, truncation }: ResolvedOptions): string[] {
-  if (maxLength === null || truncation) return [];
-  return [
-    `maxLength (${maxLength}) has no effect without truncation. Set truncation: true, or leave maxLength out.`,
-  ];
+function doubtsAbout(
+  { maxLength, truncation, normalize }: ResolvedOptions,
+  { statistics }: ModelSource,
+): string[] {
+  const doubts: string[] = [];
+  if (maxLength !== null && !truncation) {
+    doubts.push(
+      `maxLength (${maxLength}) has no effect without truncation. Set truncation: true, or leave maxLength out.`,
+    );
+  }
+  if (statistics && normalize === "none") {
+    const { mean, std } = statistics;
+    doubts.push(
+      `config.json has the mean ${mean} and the deviation ${std} of the rewards in training (OpenRLHF's normalize_reward). ` +
+        'Scores are raw, as transformers has them: normalize: "model" (--normalize model) makes them (score - mean) / std.',
+    );
+  }
+  return doubts;
 }
 
 async function ready(

@@ -7,12 +7,12 @@ import { RemoteModel } from "../hub/remote-model.js";
 import { resolveModel } from "../hub/resolve-model.js";
 import { openRegularFile } from "../io/regular-file.js";
 import { findLibtorch } from "../libtorch/find.js";
-import type { TensorInfo } from "../native/binding.js";
+import type { CheckpointFile, TensorInfo } from "../native/binding.js";
 import { parseJson, readJson } from "../model-files/json.js";
 import { readSafetensorsHeader } from "../model-files/safetensors-header.js";
 import { loadBinding } from "../native/load.js";
 import type { ResolvedOptions } from "../options.js";
-import { isLocal, locateModel, type ModelFiles } from "./locate.js";
+import { checkpointFiles, isLocal, locateModel, type ModelFiles } from "./locate.js";
 import { openSource } from "./sources/open-source.js";
 import { ProgramSource, type ProgramParts } from "./sources/program.js";
 
@@ -59,18 +59,18 @@ async function readLocal(directory: string, libtorch: string | undefined): Promi
   const files = await locateModel(directory);
   const { weights } = files;
   if (weights.length === 0 || !weights.every(isSafetensors)) return readWithLibtorch(files, libtorch);
-  const tensors = (await Promise.all(weights.map(readLocalHeader))).flat();
+  const tensors = (await Promise.all(checkpointFiles(files).map(readLocalHeader))).flat();
   return describe(await readJson(join(files.directory, "config.json")), tensors, weights);
 }
 
-async function readLocalHeader(path: string, file: number): Promise<TensorInfo[]> {
+async function readLocalHeader({ path, prefix }: CheckpointFile, file: number): Promise<TensorInfo[]> {
   const handle = await openRegularFile(path);
   try {
     const read = async (start: number, end: number) => {
       const { bytesRead, buffer } = await handle.read(Buffer.alloc(end - start), 0, end - start, start);
       return buffer.subarray(0, bytesRead);
     };
-    return await readSafetensorsHeader(path, read, file);
+    return await readSafetensorsHeader({ path, prefix }, read, file);
   } finally {
     await handle.close();
   }
@@ -87,7 +87,7 @@ async function readWithLibtorch(files: ModelFiles, libtorch: string | undefined)
 
 async function readRemote(options: HeaderOptions, signal: AbortSignal | undefined): Promise<ModelHeaders> {
   await using remote = await RemoteModel.open({ ...options, signal });
-  const weights = (await remote.paths()).filter((path) => isSafetensors(path) || path.endsWith(".bin"));
+  const weights = (await remote.paths()).filter((path) => isSafetensors(path) || /\.(bin|pt)$/.test(path));
   if (weights.length === 0) throw nothingToPlan(options.model);
   if (!weights.every(isSafetensors)) {
     throw new RewardModelScoreError(
@@ -98,8 +98,8 @@ async function readRemote(options: HeaderOptions, signal: AbortSignal | undefine
     );
   }
   const limit = pLimit(CONNECTIONS);
-  const headers = weights.map((path, file) =>
-    limit(() => readSafetensorsHeader(path, (start, end) => remote.read(path, start, end), file)),
+  const headers = checkpointFiles({ weights }).map((entry, file) =>
+    limit(() => readSafetensorsHeader(entry, (start, end) => remote.read(entry.path, start, end), file)),
   );
   const tensors = (await Promise.all(headers)).flat();
   return describe(parseJson(await remote.readText("config.json"), "config.json"), tensors, weights);

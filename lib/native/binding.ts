@@ -25,7 +25,7 @@ export interface NativeBinding {
    * Reads the headers of safetensors or torch .bin files and checks them. Paths are absolute, in shard order. A
    * TorchScript archive will do too: its tensors are named by the attributes and indexes that lead to them.
    */
-  openCheckpoint(paths: string[]): Promise<NativeCheckpoint>;
+  openCheckpoint(files: readonly (string | CheckpointFile)[]): Promise<NativeCheckpoint>;
   /** A file that was saved inside a TorchScript archive, beside its program; undefined if it has none of that name. */
   readExtraFile(archive: string, name: string): Promise<string | undefined>;
   /** A TorchScript archive that somebody exported. It runs on right-padded batches. */
@@ -124,6 +124,12 @@ export interface BatchScores {
   extra: Record<string, { values: Float32Array; width: number }>;
 }
 
+export interface CheckpointFile {
+  path: string;
+  /** What is put in front of the names of its tensors, so that they are not those of another file. */
+  prefix: string;
+}
+
 export interface NativeCheckpoint {
   readonly tensors: TensorInfo[];
   close(): void;
@@ -134,7 +140,7 @@ export interface TensorInfo {
   /** As the file spells it: "F32", "F16", "BF16", "I64", … */
   dtype: string;
   shape: number[];
-  /** Index into the paths that the checkpoint was opened with. */
+  /** Index into the files that the checkpoint was opened with. */
   file: number;
 }
 

@@ -1,3 +1,4 @@
+import type { RewardStatistics } from "../architectures/statistics.js";
 import type { PackResult } from "./pack-runner.js";
 import type { Attributes, Outcome, Score } from "./outcome.js";
 import type { ScoreShape } from "./scoring-model.js";
@@ -16,11 +17,18 @@ export function readOutcomes({ pack, scores }: PackResult, shape: ScoreShape): M
       outcomes.set(row, { code: "ERR_NOT_FINITE", path: "", message });
       return;
     }
-    const outcome: Outcome = { score: toScore(values, scores.labels, shape.perStep) };
+    const applied = shape.normalization ? values.map(normalizer(shape.normalization)) : values;
+    const outcome: Outcome = { score: toScore(applied, scores.labels, shape.perStep) };
     if (shape.attributes) outcome.attributes = readAttributes(scores.extra, from, shape.names);
     outcomes.set(row, outcome);
   });
   return outcomes;
+}
+
+/** In the order and the type of OpenRLHF's own arithmetic, which is float32. */
+function normalizer({ mean, std }: RewardStatistics): (score: number) => number {
+  const [center, deviation] = [Math.fround(mean), Math.fround(std)];
+  return (score) => Math.fround(Math.fround(score - center) / deviation);
 }
 
 function toScore(values: number[], labels: number, perStep: boolean): Score {

@@ -1,4 +1,5 @@
 import type { EncodedRow } from "../batching/row.js";
+import type { RewardStatistics } from "../architectures/statistics.js";
 import type { Pack } from "../batching/packed.js";
 import type { DeviceMap } from "../device-map/infer.js";
 import type { InputFormat } from "../rows/types.js";
@@ -34,6 +35,8 @@ export interface ScoreShape {
   attributes: boolean;
   /** Names of the entries of an output, by output. */
   names: Record<string, readonly string[]>;
+  /** Scores are (score - mean) / std; absent: raw. */
+  normalization?: RewardStatistics;
 }
 
 /** A model that is ready to score, from text to scores. */

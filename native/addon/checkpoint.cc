@@ -9,16 +9,22 @@
 namespace reward_model_score {
 namespace {
 
+Checkpoint::File read_file(const Napi::Value& value) {
+  if (value.IsString()) return {value.ToString(), ""};
+  const auto file = value.ToObject();
+  return {file.Get("path").ToString(), file.Get("prefix").ToString()};
+}
+
 Napi::Value open_checkpoint(const Napi::CallbackInfo& info) {
-  std::vector<std::string> paths;
+  std::vector<Checkpoint::File> files;
   if (auto failure = fence("cpu", [&] {
         const auto array = info[0].As<Napi::Array>();
-        for (uint32_t i = 0; i < array.Length(); ++i) paths.push_back(array.Get(i).ToString());
+        for (uint32_t i = 0; i < array.Length(); ++i) files.push_back(read_file(array.Get(i)));
       })) {
     return reject(info.Env(), *failure);
   }
-  auto work = [paths]() -> MakeValue {
-    std::shared_ptr<const Checkpoint> checkpoint = std::make_shared<Checkpoint>(paths);
+  auto work = [files]() -> MakeValue {
+    std::shared_ptr<const Checkpoint> checkpoint = std::make_shared<Checkpoint>(files);
     return [checkpoint](Napi::Env env) {
       auto copy = checkpoint;
       return Instance::of(env).checkpoint_class.New(

@@ -26,10 +26,11 @@ std::vector<StoredTensor> read_file(const ModelFile& file) {
 
 }  // namespace
 
-Checkpoint::Checkpoint(const std::vector<std::string>& paths) {
-  for (const auto& path : paths) {
-    files_.emplace_back(path);
+Checkpoint::Checkpoint(const std::vector<File>& files) {
+  for (const auto& file : files) {
+    files_.emplace_back(file.path);
     for (auto& tensor : read_file(files_.back())) {
+      tensor.name.insert(0, file.prefix);
       tensor.file = static_cast<int>(files_.size()) - 1;
       tensors_.push_back(std::move(tensor));
     }

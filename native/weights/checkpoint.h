@@ -15,9 +15,15 @@ namespace reward_model_score {
 // archive of an exported program.
 class Checkpoint {
  public:
+  // See CheckpointFile in lib/native/binding.ts.
+  struct File {
+    std::string path;
+    std::string prefix;
+  };
+
   // Opens the files and checks their headers; no tensor is read. Throws ERR_MODEL_CORRUPT, ERR_NOT_FOUND,
   // ERR_IO, or ERR_NOT_SUPPORTED for torch.save's format before 1.6.
-  explicit Checkpoint(const std::vector<std::string>& paths);
+  explicit Checkpoint(const std::vector<File>& files);
 
   const std::vector<StoredTensor>& tensors() const { return tensors_; }
   // nullptr if there is none.

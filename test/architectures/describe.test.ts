@@ -127,12 +127,46 @@ describe("describeArchitecture", () => {
   });
 
   it.each([
-    [{ mean: -1.25, std: 2.5 }, [/mean -1\.25.*2\.5.*raw/]],
-    [{ mean: null, std: null }, []],
-    [{ mean: [0.5], std: [0.5], var: "none" }, []],
-  ])("says that OpenRLHF's statistics of the rewards are not applied: %j", (changes, messages) => {
-    const { warnings } = describeWith("llama-grouped", { architectures: ["RewardModel"], ...changes });
-    expect(warnings).toEqual(messages.map((message) => expect.stringMatching(message) as string));
+    [
+      { mean: -1.25, std: 2.5 },
+      { mean: -1.25, std: 2.5 },
+    ],
+    [{ mean: null, std: null }, undefined],
+    [{ mean: NaN, std: 1 }, undefined],
+    [{ mean: 0, std: Infinity }, undefined],
+    [{ mean: [0.5], std: [0.5], var: "none" }, undefined],
+  ])("knows OpenRLHF's statistics of the rewards: %j", (changes, expected) => {
+    const { statistics, warnings } = describeWith("llama-grouped", {
+      architectures: ["RewardModel"],
+      ...changes,
+    });
+    expect([statistics, warnings]).toEqual([expected, []]);
+  });
+
+  it.each([
+    [null, "llama"],
+    [undefined, "llama"],
+    [[], "llama"],
+    [["LlamaModel"], "llama"],
+    [["LlamaModel"], null],
+  ])("says what it concluded where the config names no class: %j of type %j", (architectures, model_type) => {
+    const { name, warnings } = describeWith("llama-grouped", { architectures, model_type });
+    const given = JSON.stringify(architectures ?? null);
+    expect(name).toBe("LlamaForSequenceClassification");
+    expect(warnings).toEqual([
+      expect.stringContaining(`(architectures: ${given}). By its model_type ${JSON.stringify(model_type)}`),
+    ]);
+    expect(warnings[0]).toMatch(/"score" it is scored as LlamaForSequenceClassification/);
+  });
+
+  it("says so of a value head too, and nothing where a class is named", () => {
+    expect(describeWith("trl-value-head", { architectures: null }).warnings).toEqual([
+      expect.stringMatching(
+        /"v_head\.summary" it is scored as a value head on \w+, which reads the last token/,
+      ),
+    ]);
+    for (const architectures of [["LlamaForCausalLM"], ["RewardModel"]])
+      expect(describeWith("llama-grouped", { architectures }).warnings).toEqual([]);
   });
 
   it("says that a bias is not added which the classifier of transformers has not", () => {
@@ -235,6 +269,79 @@ describe("prefixes that trainers leave", () => {
     expect(spec.stages.at(-1)!.name).toBe("v_head.summary");
   });
 
+  it.each([
+    ["model. once too often", "llama-grouped", (name: string) => `model.${name}`],
+    ["model. once too often, below a wrapper", "armorm", (name: string) => `module.model.${name}`],
+    ["model. once too often on an MLP head", "inf-orm", (name: string) => `model.${name}`],
+    ["model. once too often on a value head", "trl-value-head", (name: string) => `model.${name}`],
+    ["model. only on the head", "llama-grouped", (name: string) => name.replace(/^score/, "model.score")],
+    [
+      "a module that PEFT trained whole",
+      "llama-grouped",
+      (name: string) => `base_model.model.${name}`.replace(".score.", ".score.modules_to_save.default."),
+    ],
+    [
+      "an MLP that PEFT trained whole",
+      "inf-orm",
+      (name: string) => name.replace(/^score\./, "score.modules_to_save.default."),
+    ],
+  ])("give the same stages: %s", (_what, name, rename) => {
+    const { spec, unusedTensors } = renamed(name, rename);
+    expect(unusedTensors).toEqual([]);
+    expect(spec.stages.map((stage) => stage.name)).toEqual(
+      describeWith(name, {}).spec.stages.map((stage) => stage.name),
+    );
+  });
+
+  it("leave a trunk that was saved without its own prefix, and its head", () => {
+    const { spec, unusedTensors } = renamed("llama-grouped", (name) => name.replace(/^model\./, ""));
+    expect(unusedTensors).toEqual([]);
+    expect([spec.stages[0]!.name, spec.stages.at(-1)!.name]).toEqual(["embed_tokens", "score"]);
+  });
+
+  it.each(["model.", "language_model.", "model.language_model."])(
+    "find the head of a multimodal model that trainers hung below %s",
+    (prefix) => {
+      const fixture = readFixture("gemma3-multimodal");
+      const plain = describeWith("gemma3-multimodal", {});
+      const nested = renamed("gemma3-multimodal", (name) => name.replace(/^score\./, `${prefix}score.`));
+      expect(nested.spec.stages.at(-1)!.name).toBe("score");
+      expect(nested.unusedTensors).toEqual(plain.unusedTensors);
+      expect(fixture.tensors).toHaveProperty(["score.weight"]);
+    },
+  );
+
+  it("never read what PEFT kept of a module from before it was trained, and tell it", () => {
+    const fixture = readFixture("llama-grouped");
+    const [head] = tensorInfos(fixture).filter(({ name }) => name === "score.weight");
+    const tensors = [
+      ...tensorInfos(fixture).filter((tensor) => tensor.name !== head!.name),
+      { ...head!, name: "score.original_module.weight" },
+      { ...head!, name: "score.modules_to_save.default.weight" },
+    ];
+    const described = describeArchitecture({ config: fixture.config, tensors });
+    expect(described.unusedTensors).toEqual(["score.original_module.weight"]);
+    expect(described.spec.stages.at(-1)!.weights.layers).toMatchObject([
+      { parts: [{ tensor: "score.modules_to_save.default.weight" }] },
+    ]);
+    const alone = tensors.filter(({ name }) => !name.includes("modules_to_save"));
+    expectCode(
+      () => describeArchitecture({ config: fixture.config, tensors: alone }),
+      "ERR_WEIGHTS",
+      /no tensor "score\.weight"|no head/,
+    );
+  });
+
+  it.each(["value_head", "classifier"])("are those of the file %s for a head that has none", (file) => {
+    const fixture = readFixture("trl-value-head");
+    const tensors = tensorInfos(fixture).map((tensor) => ({
+      ...tensor,
+      name: tensor.name.replace(/^v_head\.summary\./, `${file}:`),
+    }));
+    const { spec, unusedTensors } = describeArchitecture({ config: fixture.config, tensors });
+    expect([spec.stages.at(-1)!.name, unusedTensors]).toEqual([file, []]);
+  });
+
   it("are refused where they make two tensors one", () => {
     const fixture = readFixture("llama-grouped");
     const tensors = tensorInfos(fixture);
@@ -262,7 +369,6 @@ describe("prefixes that trainers leave", () => {
   it.each([
     "model.layers.0.self_attn.q_proj.base_layer.weight",
     "base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight",
-    "score.modules_to_save.default.weight",
   ])("of an adapter that was not merged are refused: %s", (name) => {
     const fixture = readFixture("llama-grouped");
     const tensors = [...tensorInfos(fixture), { name, shape: [1], dtype: "F32", file: 0 }];

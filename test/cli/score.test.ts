@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
@@ -380,6 +380,23 @@ describe("score", () => {
     const { status, stdout, stderr } = await runCli(["score", ...args.filter((arg) => arg !== undefined)]);
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
     expect(stderr).not.toMatch(/^ +at /m);
+  });
+
+  it("normalises with the model's statistics, and says with which", async () => {
+    const rows = file("rows.jsonl", jsonl([FIRST]));
+    cpSync("models/demo", join(directory, "model"), { recursive: true });
+    const config = join(directory, "model", "config.json");
+    const json = JSON.parse(readFileSync(config, "utf8")) as object;
+    writeFileSync(config, JSON.stringify({ ...json, mean: 0.5, std: 2 }));
+    const run = (...args: string[]) => runCli(["score", rows, "--model", join(directory, "model"), ...args]);
+    const raw = await run();
+    const normalised = await run("--normalize", "model");
+    const [one, other] = [raw, normalised].map(({ stdout }) => parse(stdout)[0]!.score as number);
+    expect(other).toBe(Math.fround((one! - 0.5) / 2));
+    expect(normalised.stderr).toContain("with the model's mean 0.5 and std 2\n");
+    const refused = await runCli(["score", rows, "--model", "models/demo", "--normalize", "model"]);
+    expect(refused).toMatchObject({ status: 2, stdout: "" });
+    expect(refused.stderr).toMatch(/ERR_INVALID_OPTION: .*no mean and std/);
   });
 
   it("takes the options of devices, and tells warnings", async () => {

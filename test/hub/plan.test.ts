@@ -42,6 +42,7 @@ describe("planModel", () => {
     [["pytorch_model.bin", "value_head.bin"], "bin", ["pytorch_model.bin", "value_head.bin"]],
     [["pytorch_model.bin", "value_head.safetensors"], "bin", ["pytorch_model.bin", "value_head.safetensors"]],
     [["model.safetensors", "value_head.bin"], "safetensors", ["model.safetensors", "value_head.bin"]],
+    [["model.safetensors", "classifier.pt"], "safetensors", ["model.safetensors", "classifier.pt"]],
   ])("of %j takes %s: %j", async (files, form, paths) => {
     expect(await plan([...files, "config.json"])).toEqual({ form, paths: [...paths, "config.json"] });
   });

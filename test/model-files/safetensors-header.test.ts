@@ -9,7 +9,7 @@ function file(header: string | Buffer, claimed = Buffer.byteLength(header)): Buf
 
 const read = (bytes: Buffer, asked: [number, number][] = []) =>
   readSafetensorsHeader(
-    "x.safetensors",
+    { path: "x.safetensors", prefix: "" },
     (start, end) => {
       asked.push([start, end]);
       return Promise.resolve(bytes.subarray(start, end));
@@ -33,6 +33,16 @@ describe("readSafetensorsHeader", () => {
       [0, 8],
       [8, 8 + header.length],
     ]);
+  });
+
+  it("puts the file's prefix in front of the names", async () => {
+    const bytes = file(JSON.stringify({ weight: { dtype: "F32", shape: [1], data_offsets: [0, 4] } }));
+    const [tensor] = await readSafetensorsHeader(
+      { path: "value_head.safetensors", prefix: "value_head:" },
+      (start, end) => Promise.resolve(bytes.subarray(start, end)),
+      0,
+    );
+    expect(tensor!.name).toBe("value_head:weight");
   });
 
   it.each([

@@ -1,11 +1,12 @@
 import { copyFileSync, cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { basename, join } from "node:path";
-import { beforeAll, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { createPooling } from "#lib/architectures/pooling.js";
-import { RewardModelScore, type LoadProgress } from "#lib/index.js";
+import { RewardModelScore, type LoadProgress, type RewardModelScoreOptions } from "#lib/index.js";
 import { DEMO_MODEL } from "#lib/model/demo.js";
 import { locateModel } from "#lib/model/locate.js";
+import { openArchive } from "#lib/model/sources/archive.js";
 import { openCheckpoint } from "#lib/model/sources/checkpoint.js";
 import type { NativeBinding } from "#lib/native/binding.js";
 import { openBinding } from "../native/archives.js";
@@ -41,12 +42,12 @@ function expectScores(actual: number[], { float32 }: ArchitectureFixture) {
   for (const [row, expected] of float32.scores.entries()) expect(actual[row]).toBeCloseTo(expected[0]!, 4);
 }
 
-it("a head in value_head.bin beside its trunk is loaded", async () => {
+it.each(["value_head.bin", "classifier.pt"])("a head in %s beside its trunk is loaded", async (file) => {
   const fixture = readFixture("trl-value-head");
   const trunk = Object.entries(fixture.tensors).filter(([name]) => !name.startsWith("v_head."));
   const { directory } = writeCheckpoint({ ...fixture, tensors: Object.fromEntries(trunk) });
-  const head = fileURLToPath(new URL("../fixtures/weights/value_head.bin", import.meta.url));
-  copyFileSync(head, join(directory, "value_head.bin"));
+  const head = fileURLToPath(new URL(`../fixtures/weights/${file}`, import.meta.url));
+  copyFileSync(head, join(directory, file));
   expectScores(await scores(directory, fixture), fixture);
 });
 
@@ -85,18 +86,57 @@ function demoWith(changes: Record<string, (json: Record<string, unknown>) => obj
 
 const row = { instruction: "How much is 2+2?", response: "4" };
 
-it("what a config says of the score and is not applied is told while the model is loaded", async () => {
-  const folder = demoWith({ "config.json": () => ({ architectures: ["RewardModel"], mean: 0.5, std: 2 }) });
-  const news: LoadProgress[] = [];
-  const scoreOf = async (model: string) => {
-    await using step = new RewardModelScore({ model });
+describe("statistics of the rewards in config.json", () => {
+  const rows = [row, { ...row, response: "Five." }];
+  const load = async (options: Omit<RewardModelScoreOptions, "outputMappings">) => {
+    const news: LoadProgress[] = [];
+    await using step = new RewardModelScore(options);
     await step.load({ onProgress: (progress) => void news.push(progress) });
-    return step.score([row]);
+    const { normalization } = step;
+    const told = news.filter(({ phase }) => phase === "warning" || phase === "normalization");
+    return { scores: await step.score(rows), normalization, told };
   };
-  expect(await scoreOf(folder)).toEqual(await scoreOf("demo"));
-  expect(news.filter(({ phase }) => phase === "warning")).toEqual([
-    { phase: "warning", message: expect.stringContaining("mean 0.5") as string },
-  ]);
+  const withStatistics = (mean: number, std: number) =>
+    demoWith({ "config.json": () => ({ architectures: ["RewardModel"], mean, std }) });
+
+  it("are not applied, and told, unless somebody wants it", async () => {
+    const { scores, normalization, told } = await load({ model: withStatistics(0.5, 2) });
+    expect(scores).toEqual((await load({ model: "demo" })).scores);
+    expect(normalization).toBeUndefined();
+    expect(told).toEqual([
+      { phase: "warning", message: expect.stringMatching(/mean 0\.5.*2.*raw.*--normalize model/) as string },
+    ]);
+  });
+
+  it("make (score - mean) / std in float32 of it where they are, and are told", async () => {
+    const { scores, normalization, told } = await load({
+      model: withStatistics(-1.3, 0.7),
+      normalize: "model",
+    });
+    const raw = Float32Array.from((await load({ model: "demo" })).scores);
+    const difference = raw.map((score) => score - Math.fround(-1.3));
+    expect(scores).toEqual(Array.from(difference.map((score) => score / Math.fround(0.7))));
+    expect(normalization).toEqual({ mean: -1.3, std: 0.7 });
+    expect(told).toEqual([{ phase: "normalization", mean: -1.3, std: 0.7 }]);
+  });
+
+  it("are those beside an archive too", async () => {
+    const archive = fileURLToPath(new URL("../fixtures/archives/column.pt", import.meta.url));
+    const files = { directory: withStatistics(0.5, 2), weights: [], archive };
+    expect((await openArchive(binding, files))!.statistics).toEqual({ mean: 0.5, std: 2 });
+  });
+
+  it.each([
+    [() => "demo", /has no mean and std/],
+    [() => withStatistics(0.5, 0), /the deviation 0/],
+    [() => withStatistics(0.5, -1), /the deviation -1/],
+  ])("are an error where the model has none that divide", async (model, message) => {
+    await expect(load({ model: model(), normalize: "model" })).rejects.toMatchObject({
+      code: "ERR_INVALID_OPTION",
+      message: expect.stringMatching(message) as string,
+      details: { option: "normalize" },
+    });
+  });
 });
 
 it("a tokenizer that was saved while it cut and padded, with a token that the model has not, scores as before", async () => {

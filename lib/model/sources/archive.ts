@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import * as v from "valibot";
+import { readStatistics, type RewardStatistics } from "../../architectures/statistics.js";
 import type { Pack } from "../../batching/packed.js";
 import { planPaddedBatches } from "../../batching/padded.js";
 import type { EncodedRow } from "../../batching/row.js";
@@ -36,7 +37,13 @@ export async function openArchive(
 ): Promise<ArchiveSource | undefined> {
   if (archive === undefined) return undefined;
   const bytes = await sizeOf([archive]);
-  return new ArchiveSource(binding, archive, directory, bytes, await weightType(binding, archive));
+  const config = await readConfig(directory);
+  return new ArchiveSource(binding, archive, config, bytes, await weightType(binding, archive));
+}
+
+async function readConfig(directory: string): Promise<unknown> {
+  const path = join(directory, "config.json");
+  return (await exists(path)) ? await readJson(path) : undefined;
 }
 
 /** float32 also for an archive that holds more than modules and tensors, which only libtorch can read. */
@@ -53,16 +60,20 @@ export class ArchiveSource implements ModelSource {
   readonly warnings: readonly string[] = [];
 
   /**
-   * @param directory of `config.json`, if there is one
+   * @param config config.json beside it, if there is one
    * @param stored the type of the archive's weights
    */
   constructor(
     private readonly binding: NativeBinding,
     private readonly path: string,
-    private readonly directory: string,
+    private readonly config: unknown,
     readonly bytes: number,
     private readonly stored: Dtype,
   ) {}
+
+  get statistics(): RewardStatistics | undefined {
+    return readStatistics(this.config);
+  }
 
   placeable(torchDtype: ResolvedOptions["torchDtype"]): Placeable {
     const dtypeOn = (where: Processor) => computeDtype(torchDtype, this.stored, where);
@@ -81,7 +92,7 @@ export class ArchiveSource implements ModelSource {
     { onProgress }: Loading,
   ): Promise<ScoringModel> {
     if (Object.values(map).includes("disk")) throw onDisk();
-    const padTokenId = await readPadTokenId(this.directory);
+    const padTokenId = readPadTokenId(this.config);
     const native = await loadReplicas(replicas, onProgress, ({ executionDevice }, report) =>
       this.binding.loadArchive({
         path: this.path,
@@ -142,9 +153,7 @@ function toPack(rows: readonly EncodedRow[], members: number[]): Pack {
  * The config's, as transformers pools by it. Without one a traced classifier reads the last token of the batch, which
  * is right only for rows of equal length.
  */
-async function readPadTokenId(directory: string): Promise<number | undefined> {
-  const path = join(directory, "config.json");
-  if (!(await exists(path))) return undefined;
-  const parsed = v.safeParse(padConfig, await readJson(path));
+function readPadTokenId(config: unknown): number | undefined {
+  const parsed = v.safeParse(padConfig, config);
   return parsed.success ? (parsed.output.pad_token_id ?? undefined) : undefined;
 }

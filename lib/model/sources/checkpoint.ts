@@ -3,7 +3,7 @@ import { describeArchitecture } from "../../architectures/describe.js";
 import { RewardModelScoreError } from "../../errors.js";
 import { parseJson, requireText } from "../../model-files/json.js";
 import type { NativeBinding } from "../../native/binding.js";
-import type { ModelFiles } from "../locate.js";
+import { checkpointFiles, type ModelFiles } from "../locate.js";
 import { ProgramSource } from "./program.js";
 import { sizeOf } from "./source.js";
 
@@ -20,7 +20,7 @@ export async function openCheckpoint(
   if (weights.length === 0) return undefined;
   const path = join(directory, "config.json");
   const config = await requireText(path);
-  const checkpoint = await binding.openCheckpoint(weights);
+  const checkpoint = await binding.openCheckpoint(checkpointFiles({ weights }));
   try {
     const { tensors } = checkpoint;
     const architecture = describeArchitecture({ config: parseJson(config, path), tensors, files: weights });

@@ -1,6 +1,7 @@
 import { RewardModelScoreError } from "../../errors.js";
 import type { Architecture } from "../../architectures/architecture.js";
 import { createPooling, type PoolingRule } from "../../architectures/pooling.js";
+import type { RewardStatistics } from "../../architectures/statistics.js";
 import { weightsPerToken } from "../../architectures/weights-per-token.js";
 import { planPacks } from "../../batching/packed.js";
 import type { Assignment } from "../../device-map/assignment.js";
@@ -59,6 +60,10 @@ export class ProgramSource implements ModelSource, ProgramParts {
 
   get warnings(): readonly string[] {
     return this.architecture.warnings;
+  }
+
+  get statistics(): RewardStatistics | undefined {
+    return this.architecture.statistics;
   }
 
   placeable(torchDtype: ResolvedOptions["torchDtype"]): Placeable {

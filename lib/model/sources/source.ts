@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import type { Architecture } from "../../architectures/architecture.js";
+import type { RewardStatistics } from "../../architectures/statistics.js";
 import type { Assignment } from "../../device-map/assignment.js";
 import type { Placeable } from "../../device-map/placeable.js";
 import type { NativeBinding } from "../../native/binding.js";
@@ -18,12 +19,14 @@ export interface ModelSource {
   readonly inputs: ModelInputs;
   /** Tensors of its files that nothing reads. */
   readonly unusedTensors: readonly string[];
-  /** What its files say of the score and is not applied. */
+  /** What is doubtful about the score, or said of it in its files and not applied. */
   readonly warnings: readonly string[];
+  /** Of the rewards in training, where its config has them. */
+  readonly statistics: RewardStatistics | undefined;
   /** Size of the files that `open` reads. */
   readonly bytes: number;
   placeable(torchDtype: ResolvedOptions["torchDtype"]): Placeable;
-  /** Loads the model where it was put. The source stays open: it is the caller's. */
+  /** Loads the model where it was put; its scores are raw. The source stays open: it is the caller's. */
   open(
     assignment: Assignment,
     options: ResolvedOptions,
