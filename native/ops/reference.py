@@ -107,15 +107,36 @@ def attention(qkv: Tensor, segments: Tensor, q_heads: int, kv_heads: int, head_d
     return out.transpose(0, 1).reshape(tokens, q_heads * head_dim).to(qkv.dtype)
 
 
-# gate_up [N, 2 I] = gate | up -> activation(gate) * up: [N, I]. "gelu" is the exact one, "gelu_tanh" its approximation.
-def gated_activation(gate_up: Tensor, activation: str) -> Tensor:
-    parts = gate_up.float().chunk(2, -1)
-    gate = parts[0]
-    if activation == "silu":
-        gate = torch.silu(gate)
-    elif activation == "gelu":
-        gate = torch.gelu(gate)
+# "gelu" is the exact one, "gelu_tanh" its approximation. In float32.
+def activated(x: Tensor, kind: str) -> Tensor:
+    if kind == "silu":
+        return torch.silu(x)
+    elif kind == "gelu":
+        return torch.gelu(x)
+    elif kind == "gelu_tanh":
+        return torch.gelu(x, approximate="tanh")
+    elif kind == "relu":
+        return torch.relu(x)
     else:
-        assert activation == "gelu_tanh", "unknown activation"
-        gate = torch.gelu(gate, approximate="tanh")
-    return (gate * parts[1]).to(gate_up.dtype)
+        assert kind == "tanh", "unknown activation"
+        return torch.tanh(x)
+
+
+# Of every number: [N, I] -> [N, I].
+def activation(x: Tensor, kind: str) -> Tensor:
+    return activated(x.float(), kind).to(x.dtype)
+
+
+# gate_up [N, 2 I] = gate | up -> activation(gate) * up: [N, I].
+def gated_activation(gate_up: Tensor, kind: str) -> Tensor:
+    parts = gate_up.float().chunk(2, -1)
+    return (activated(parts[0], kind) * parts[1]).to(gate_up.dtype)
+
+
+# The mean of the tokens of every segment: x [N, hidden], segments as for `attention` -> [S, hidden].
+def segment_mean(x: Tensor, segments: Tensor) -> Tensor:
+    table: List[List[int]] = segments.cpu().long().tolist()
+    means: List[Tensor] = []
+    for segment in table:
+        means.append(x[segment[0] : segment[0] + segment[1]].double().mean(0))
+    return torch.stack(means).to(x.dtype)

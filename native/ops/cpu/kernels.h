@@ -55,8 +55,8 @@ struct Kernels {
   void (*rms_norm)(const T* x, const float* weight, float offset, float eps, int64_t size, T* out);
   void (*layer_norm)(const T* x, const float* weight, const float* bias, float eps, int64_t size, T* out);
   void (*rotary)(const Rotary<T>& token);
-  /** out[i] = activation(gate[i]) * up[i] */
-  void (*gate)(const T* gate, const T* up, Activation activation, int64_t size, T* out);
+  /** out[i] = activation(x[i]) * up[i], or without `up` where it is null. */
+  void (*activate)(const T* x, const T* up, Activation activation, int64_t size, T* out);
 
   /** Bytes of one packed block of keys and values. */
   int64_t (*block_bytes)(int64_t head_dim);

@@ -94,16 +94,28 @@ export function describeKernels(level: keyof typeof flags): void {
         }
       });
 
-      it.each(["silu", "gelu", "gelu_tanh"])("%s is the reference's, into the tails", (activation) => {
-        const random = new Random(5);
-        for (const [size, range] of [
-          [1, 1],
-          [33, 0.01],
-          [64, 4],
-          [100, 20],
-          [48, 200],
-        ] as const)
-          expectEqual(dtype, "gated_activation", random.tensor(dtype, 23, 2 * size, range), activation);
+      it.each(["silu", "gelu", "gelu_tanh", "relu", "tanh"])(
+        "%s is the reference's, into the tails",
+        (kind) => {
+          const random = new Random(5);
+          for (const [size, range] of [
+            [1, 1],
+            [33, 0.01],
+            [64, 4],
+            [100, 20],
+            [48, 200],
+          ] as const) {
+            expectEqual(dtype, "gated_activation", random.tensor(dtype, 23, 2 * size, range), kind);
+            expectEqual(dtype, "activation", random.tensor(dtype, 23, size, range), kind);
+          }
+        },
+      );
+
+      it.each([1, 63, 64, 65, 200])("means of segments are the reference's for %i channels", (size) => {
+        const random = new Random(size);
+        const segments = randomTree(random, 5, false);
+        const x = random.tensor(dtype, tokenCount(segments), size, 3);
+        expectEqual(dtype, "segment_mean", x, segmentTable(segments));
       });
 
       it("linears are the reference's", () => {

@@ -50,8 +50,11 @@ describe("ops refuse", () => {
   });
 
   it("an activation that they do not know", () => {
-    expect(() => fused("gated_activation", random.tensor("float32", 2, 4), "relu")).toThrow(
-      /unknown activation relu/,
+    expect(() => fused("gated_activation", random.tensor("float32", 2, 4), "mish")).toThrow(
+      /gated_activation: unknown activation mish/,
+    );
+    expect(() => fused("activation", random.tensor("float32", 2, 4), "mish")).toThrow(
+      /activation: unknown activation mish/,
     );
   });
 

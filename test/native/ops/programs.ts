@@ -16,6 +16,12 @@ def run_rms_norm(x: Tensor, weight: Tensor, eps: float, unit_offset: bool) -> Te
 def run_layer_norm(x: Tensor, weight: Tensor, bias: Optional[Tensor], eps: float) -> Tensor:
     return layer_norm(x, weight, bias, eps).float()
 
+def run_activation(x: Tensor, kind: str) -> Tensor:
+    return activation(x, kind).float()
+
+def run_segment_mean(x: Tensor, segments: Tensor) -> Tensor:
+    return segment_mean(x, segments).float()
+
 def run_gated_activation(gate_up: Tensor, activation: str) -> Tensor:
     return gated_activation(gate_up, activation).float()
 
@@ -27,7 +33,15 @@ def run_linear_add(x: Tensor, weight: W, residual: Tensor) -> Tensor:
 `;
 
 export type Op =
-  "attention" | "rotary" | "rms_norm" | "layer_norm" | "gated_activation" | "linear" | "linear_add";
+  | "attention"
+  | "rotary"
+  | "rms_norm"
+  | "layer_norm"
+  | "activation"
+  | "gated_activation"
+  | "segment_mean"
+  | "linear"
+  | "linear_add";
 export type RunOp = (op: Op, ...args: Value[]) => Float32Array;
 
 export function compileOps(engine: EngineTest, ops: OpSet): RunOp {
