@@ -1,6 +1,7 @@
 import type { Dtype } from "../native/binding.js";
 import type { InputFormat } from "../rows/types.js";
 import type { TokenFieldSizes } from "../tokenizer/token-fields.js";
+import type { PositionTable } from "./family.js";
 import type { PoolingRule } from "./pooling.js";
 import type { Program } from "./stage.js";
 import type { RewardStatistics } from "./statistics.js";
@@ -15,6 +16,8 @@ export interface Architecture {
   vocabularySize: number;
   /** How long the rows are that it was made for, where the config says so; longer ones are computed all the same. */
   maxPositions?: number;
+  /** Where positions end; longer rows cannot be computed. */
+  positionTable?: PositionTable;
   pooling: PoolingRule;
   /** What the model reads unless somebody says otherwise. */
   inputFormat: InputFormat;

@@ -5,7 +5,8 @@ import { isOfAdapter, isOriginalCopy, moduleName } from "./module-names.js";
 const DTYPES: Record<string, Dtype> = { F64: "float32", F32: "float32", F16: "float16", BF16: "bfloat16" };
 
 /** Buffers that programs compute themselves. */
-const RECOMPUTED = /(rotary_emb\.inv_freq|num_batches_tracked|normalizer\.count)$/;
+const RECOMPUTED =
+  /(rotary_emb\.inv_freq|num_batches_tracked|normalizer\.count|embeddings\.(position_ids|token_type_ids))$/;
 
 /** Part of a linear: rows of its weight. */
 export interface LinearPart {
@@ -62,6 +63,25 @@ export class CheckpointTensors {
       `The checkpoint has no tensor "${name}", which its config.json asks for. ` +
         "The download may be incomplete, or the file holds another model's weights.",
       { tensor: name },
+    );
+  }
+
+  /**
+   * What stands before a tensor's name: "model." mostly, "transformer." or "language_model.model." in wrappers, "" if it
+   * was saved alone.
+   *
+   * @param usual wins where there are several, and is what is missed where there is none
+   * @throws ERR_WEIGHTS for several
+   */
+  prefixOf(suffix: string, usual = ""): string {
+    const found = this.names().filter((name) => name === suffix || name.endsWith(`.${suffix}`));
+    const prefixes = found.map((name) => name.slice(0, -suffix.length));
+    if (prefixes.length === 0 || prefixes.includes(usual)) return usual;
+    if (prefixes.length === 1) return prefixes[0]!;
+    throw new RewardModelScoreError(
+      "ERR_WEIGHTS",
+      `The checkpoint has several models: ${found.join(", ")}. Save the reward model alone.`,
+      { tensor: found[0]! },
     );
   }
 

@@ -1,5 +1,5 @@
-import { RewardModelScoreError } from "../errors.js";
 import type { Attribute, WeightSpec } from "../native/binding.js";
+import { activationOf } from "./activations.js";
 import type { CheckpointTensors } from "./checkpoint-tensors.js";
 import { configError, unsupported } from "./config/errors.js";
 import { parseDecoder, parseRope, type DecoderConfig } from "./config/decoder.js";
@@ -46,15 +46,7 @@ export interface DecoderFamily extends Pick<Family, "classNames" | "modelTypes">
 }
 
 /** What the stage of one layer is made of. */
-export type LayerSpec = Pick<Stage, "attributes" | "weights" | "renames" | "activeShare">;
-
-const ACTIVATIONS: Record<string, string> = {
-  silu: "silu",
-  swish: "silu",
-  gelu: "gelu",
-  gelu_new: "gelu_tanh",
-  gelu_pytorch_tanh: "gelu_tanh",
-};
+export type LayerSpec = Pick<Stage, "attributes" | "weights" | "renames" | "uses">;
 
 /** A family whose trunk is an embedding, decoder layers with RoPE, and a final norm. */
 export function decoderFamily(family: DecoderFamily): Family {
@@ -70,7 +62,7 @@ export function decoderFamily(family: DecoderFamily): Family {
 
 function buildTrunk(config: DecoderConfig, tensors: CheckpointTensors, family: DecoderFamily): Trunk {
   const embedding = family.embedding?.name ?? "embed_tokens";
-  const decoder = readDecoder(config, tensors, family, trunkPrefix(tensors, embedding));
+  const decoder = readDecoder(config, tensors, family, tensors.prefixOf(`${embedding}.weight`, "model."));
   const { prefix, hidden, layers, eps } = decoder;
   const tableName = `${prefix}${embedding}.weight`;
   const table = tensors.find(tableName);
@@ -122,20 +114,6 @@ function buildTrunk(config: DecoderConfig, tensors: CheckpointTensors, family: D
   };
 }
 
-/** Where the trunk hangs: "model." mostly, "transformer." or "language_model.model." in wrappers, "" if saved alone. */
-function trunkPrefix(tensors: CheckpointTensors, embedding: string): string {
-  const suffix = `${embedding}.weight`;
-  const found = tensors.names().filter((name) => name === suffix || name.endsWith(`.${suffix}`));
-  const prefixes = found.map((name) => name.slice(0, -suffix.length));
-  if (prefixes.length === 0 || prefixes.includes("model.")) return "model.";
-  if (prefixes.length === 1) return prefixes[0]!;
-  throw new RewardModelScoreError(
-    "ERR_WEIGHTS",
-    `The checkpoint has several models: ${found.join(", ")}. Save the reward model alone.`,
-    { tensor: found[0]! },
-  );
-}
-
 function readDecoder(
   config: DecoderConfig,
   tensors: CheckpointTensors,
@@ -155,9 +133,6 @@ function readDecoder(
     throw configError(`hidden_size ${hidden} is not a multiple of num_attention_heads ${qHeads}.`);
   }
   const act = config.hidden_activation ?? config.hidden_act ?? family.activation ?? "silu";
-  const activation = Object.hasOwn(ACTIVATIONS, act) ? ACTIVATIONS[act] : undefined;
-  if (activation === undefined)
-    throw unsupported("hidden_act", `activation "${act}" has no built-in program.`);
   return {
     config,
     tensors,
@@ -169,7 +144,7 @@ function readDecoder(
     kvHeads,
     headDim,
     eps: config.rms_norm_eps ?? family.eps ?? 1e-6,
-    activation,
+    activation: activationOf(act, "hidden_act"),
     causal: true,
   };
 }

@@ -51,6 +51,7 @@ export function describeArchitecture(
     dtype: configDtype(common) ?? storedDtype(tensors, trunk.embedding),
     vocabularySize,
     ...(trunk.maxPositions !== undefined && { maxPositions: trunk.maxPositions }),
+    ...(trunk.positionTable !== undefined && { positionTable: trunk.positionTable }),
     pooling: { ...registration.pooling, padTokenId: padTokenId(common, family) },
     inputFormat: family.classifier.inputFormat,
     causal: trunk.causal,

@@ -35,6 +35,13 @@ export interface Classifier {
   inputFormat: InputFormat;
 }
 
+/** A table with a row for every position. */
+export interface PositionTable {
+  rows: number;
+  /** RoBERTa: this id takes no position of its own, and the others are counted from the one behind it on. */
+  countsFrom?: number;
+}
+
 /** A trunk bound to a checkpoint: everything before the head. */
 export interface Trunk {
   stages: Stage[];
@@ -44,6 +51,8 @@ export interface Trunk {
   hidden: number;
   /** How long the rows are that it was made for, where the config says so; longer ones are computed all the same. */
   maxPositions?: number;
+  /** Rows have to fit into it: others than `maxPositions`, it ends. */
+  positionTable?: PositionTable;
   /** A token's state depends on nothing that stands behind it. */
   causal: boolean;
   /** What the stages read of a token in their batch beside "ids", and the rows of its table; default nothing. */

@@ -63,6 +63,32 @@ export const scoreHead: HeadBuilder = (tensors, hidden) => {
   };
 };
 
+/** Modules of a classifier with a linear before the last one. */
+export interface ClassifierModules {
+  dense: string;
+  activation: string;
+  out: string;
+}
+
+/**
+ * What transformers' encoders read: a linear with an activation, and a linear with a bias. A module may stand below the
+ * trunk's own, as BERT's pooler does.
+ */
+export function classificationHead({ dense, activation, out }: ClassifierModules): HeadBuilder {
+  return (tensors, hidden) => {
+    const rows = tensors.find(`${out}.weight`).shape[0] ?? 0;
+    const module = `${tensors.prefixOf(`${dense}.weight`)}${dense}`;
+    const weights = {
+      dense: fixedLinear(tensors, module, hidden, hidden, true),
+      out: fixedLinear(tensors, out, rows, hidden, true),
+      norm: null,
+      norm_bias: null,
+    };
+    const attributes = { activation: { string: activation }, eps: { float: 0 } };
+    return { stage: headStage(out, "Classifier", attributes, weights), labels: rows };
+  };
+}
+
 /** One linear, or several with ReLU between: the number of labels is what the last one returns. */
 export function valueHead(output: "logits" | "sigmoid" | "second_probability" = "logits"): HeadBuilder {
   return (tensors, hidden, config) => {

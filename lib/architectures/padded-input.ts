@@ -1,6 +1,6 @@
 import { RewardModelScoreError } from "../errors.js";
 import type { Attribute, ModuleSource } from "../native/binding.js";
-import type { TokenFieldSizes } from "../tokenizer/token-fields.js";
+import type { TokenField, TokenFieldSizes } from "../tokenizer/token-fields.js";
 import { gateIds, tokenId, type Encode, type PoolingRule } from "./pooling.js";
 import { stageSource } from "./sources.js";
 
@@ -22,19 +22,15 @@ export function poolingProgram(rule: PoolingRule, encode: Encode): ModuleSource 
   return { source: stageSource("pooling", "Pooling"), attributes };
 }
 
-/**
- * Packs a padded batch, for the same archives.
- *
- * @param tokenFields what the model reads of a token beside its id
- */
-export function packingProgram(tokenFields: TokenFieldSizes): ModuleSource {
-  const names = Object.keys(tokenFields);
-  if (names.length > 0) {
-    throw new RewardModelScoreError(
-      "ERR_NOT_SUPPORTED",
-      `The model reads more of a row than its token ids (${names.join(", ")}), and an exported archive gets no more.`,
-      { feature: "export of models that read more than token ids" },
-    );
-  }
+/** Packs a padded batch, for the same archives. */
+export function packingProgram(): ModuleSource {
   return { source: stageSource("packing", "Packing"), attributes: {} };
+}
+
+/** What transformers calls the tensors of a model's forward. */
+const INPUTS: Record<TokenField, string> = { token_types: "token_type_ids" };
+
+/** What a model reads of a token beside its id → the argument of an archive's forward. */
+export function fieldInputs(tokenFields: TokenFieldSizes): Record<string, string> {
+  return Object.fromEntries(Object.keys(tokenFields).map((name) => [name, INPUTS[name as TokenField]]));
 }

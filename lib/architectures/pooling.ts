@@ -5,6 +5,7 @@ export interface PoolingRule {
   rule:
     | "hf" // the rightmost id that is not `padTokenId`
     | "last" // the last token
+    | "first" // the first token
     | "first-pad-minus-one" // the token before the first `padTokenId`, else the last one
     | "last-token" // the last occurrence of `token`
     | "every-token"; // every occurrence of `token`: one score per step
@@ -52,6 +53,8 @@ function poolBy(
   switch (rule.rule) {
     case "last":
       return (ids) => [ids.length - 1];
+    case "first":
+      return () => [0];
     case "hf":
       return (ids) => [pad == null ? ids.length - 1 : lastOther(ids, pad)];
     case "first-pad-minus-one":

@@ -15,8 +15,8 @@ export interface Stage extends StageSpec {
   buffers?: readonly StageBuffer[];
   /** Tensors of the checkpoint that have another name in the module: own name → name there. Several may be one. */
   renames?: Readonly<Record<string, string>>;
-  /** Of the attributes that are lists of experts: the share of a list that a token is sent to. */
-  activeShare?: Readonly<Record<string, number>>;
+  /** How often a token meets the weights of an attribute, where it is not once: a share of experts, or several layers. */
+  uses?: Readonly<Record<string, number>>;
 }
 
 /** A tensor that no checkpoint stores. */

@@ -9,10 +9,10 @@ export function weightsPerToken({ stages }: Program): number {
   return stages.slice(0, -1).reduce((sum, stage) => sum + stageWeights(stage), 0);
 }
 
-function stageWeights({ weights, activeShare = {} }: Stage): number {
+function stageWeights({ weights, uses = {} }: Stage): number {
   return Object.entries(weights).reduce((sum, [attribute, entry]) => {
     const size = [entry].flat().reduce((all, weight) => all + linearSize(weight), 0);
-    return sum + size * (activeShare[attribute] ?? 1);
+    return sum + size * (uses[attribute] ?? 1);
   }, 0);
 }
 

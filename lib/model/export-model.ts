@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Architecture } from "../architectures/architecture.js";
-import { packingProgram, poolingProgram } from "../architectures/padded-input.js";
+import { fieldInputs, packingProgram, poolingProgram } from "../architectures/padded-input.js";
 import { findChatTemplate } from "../chat/find-template.js";
 import { RewardModelScoreError } from "../errors.js";
 import { findLibtorch } from "../libtorch/find.js";
@@ -17,7 +17,7 @@ import { poolingIds, poolingRule, ProgramSource } from "./sources/program.js";
 
 /**
  * Saves the built-in program of a model with its weights as a TorchScript archive: `forward(input_ids int64 [B, T],
- * attention_mask int64 [B, T])` → float32 [B, labels]. It is plain TorchScript that `torch.jit.load` runs anywhere, and
+ * attention_mask int64 [B, T], token_type_ids int64 [B, T] where the model reads them)` → float32 [B, labels]. It is plain TorchScript that `torch.jit.load` runs anywhere, and
  * this package knows it again (`openExportedProgram`). The model's config.json and chat template are inside, the tokenizer
  * is not.
  *
@@ -58,7 +58,8 @@ export async function exportModel(
       dtype,
       output: resolve(output),
       pooling: poolingProgram(rule, idsOf),
-      packing: packingProgram(architecture.tokenFields),
+      packing: packingProgram(),
+      fields: fieldInputs(architecture.tokenFields),
     });
   } finally {
     source.close();

@@ -237,10 +237,13 @@ export interface ExportOptions {
   pooling: ModuleSource;
   /**
    * TorchScript module that makes the batch that the stages read:
-   * `def forward(self, input_ids: Tensor, attention_mask: Tensor, picked: Tuple[Tensor, Tensor]) -> Tuple[Dict[str, Tensor],
-   * Tensor]` takes what `pooling` takes and returns, and returns the batch and bool [B]: the row lacks a token.
+   * `def forward(self, input_ids: Tensor, attention_mask: Tensor, picked: Tuple[Tensor, Tensor], fields: Dict[str, Tensor])
+   * -> Tuple[Dict[str, Tensor], Tensor]` takes what `pooling` takes and returns, and `fields`, and returns the batch and bool
+   * [B]: the row lacks a token.
    */
   packing: ModuleSource;
+  /** Fields of the batch → further arguments of the archive's forward, int64 [B, T] each; without them fields are 0. */
+  fields: Record<string, string>;
 }
 
 export interface ModuleSource {

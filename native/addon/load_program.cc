@@ -67,6 +67,10 @@ Napi::Value export_program_promise(const Napi::CallbackInfo& info) {
         source = read_source(info[0], options);
         input.pooling = read_module_source(options.Get("pooling"));
         input.packing = read_module_source(options.Get("packing"));
+        const auto fields = options.Get("fields").ToObject();
+        const auto names = fields.GetPropertyNames();
+        for (uint32_t i = 0; i < names.Length(); ++i)
+          input.fields.emplace(names.Get(i).ToString(), fields.Get(names.Get(i)).ToString());
         output = options.Get("output").ToString();
       })) {
     return reject(info.Env(), *failure);

@@ -170,11 +170,17 @@ void export_program(const ProgramSpec& spec, const PaddedInput& input, const Che
   const auto compile_input = [&](const std::string& name, const ModuleSource& module) {
     return compile(name, module.source, constants_of(module));
   };
-  std::string source = "def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:\n";
+  std::string source = "def forward(self, input_ids: Tensor, attention_mask: Tensor";
+  for (const auto& [field, argument] : input.fields) source += ", " + argument + ": Optional[Tensor] = None";
+  source += ") -> Tensor:\n    fields: Dict[str, Tensor] = {}\n";
+  for (const auto& [field, argument] : input.fields) {
+    source += "    fields[\"" + field + "\"] = " + argument + " if " + argument +
+              " is not None else torch.zeros_like(input_ids)\n";
+  }
   source +=
       "    picked = " + compile_input("pooling", input.pooling) + ".forward(input_ids, attention_mask)\n";
   source += "    batch, missing = " + compile_input("packing", input.packing) +
-            ".forward(input_ids, attention_mask, picked)\n";
+            ".forward(input_ids, attention_mask, picked, fields)\n";
   // The number that TorchScript knows the type by.
   source += "    x = torch.empty([0], dtype=" + std::to_string(static_cast<int>(dtype)) +
             ", device=input_ids.device)\n";

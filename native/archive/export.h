@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "compile/program_spec.h"
@@ -12,11 +13,12 @@ namespace reward_model_score {
 struct PaddedInput {
   ModuleSource pooling;
   ModuleSource packing;
+  std::map<std::string, std::string> fields;
 };
 
 // Saves the program, compiled from reference ops and bound to its weights, as a TorchScript archive whose
-// `forward(input_ids, attention_mask)` takes int64 [B, T] twice and returns float32 [B, labels]. The file
-// appears under its name only when it is complete.
+// `forward(input_ids, attention_mask, ...fields)` takes int64 [B, T] each and returns float32 [B, labels].
+// The file appears under its name only when it is complete.
 void export_program(const ProgramSpec& spec, const PaddedInput& input, const Checkpoint& checkpoint,
                     at::ScalarType dtype, const std::string& output, const Progress& progress);
 

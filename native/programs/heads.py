@@ -70,3 +70,12 @@ class GatedScore:
 
     def batch_norm(self, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
         return (x - mean) * torch.rsqrt(variance + 1e-5) * weight + bias
+
+
+# Of encoders: a linear with an activation, a norm in ModernBERT, and another linear.
+class Classifier:
+    def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
+        h = activation(linear(x.float(), self.dense), self.activation)
+        if self.norm is not None:
+            h = layer_norm(h, self.norm, self.norm_bias, self.eps)
+        return linear(h, self.out)

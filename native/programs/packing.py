@@ -1,9 +1,14 @@
 # The batch that the stages read, out of a padded one, for exported archives: native/batch/batch_tensors.cc in TorchScript.
-# input_ids and attention_mask int64 [B, T], the tokens of Pooling (pooling.py) -> the batch, and bool [B]: the row lacks a
-# token that the head needs. Padding may stand on either side.
+# input_ids and attention_mask int64 [B, T], the tokens of Pooling (pooling.py), what else is known of each token by its
+# name in the batch [B, T] -> the batch, and bool [B]: the row lacks a token that the head needs. Padding may stand on
+# either side.
 class Packing:
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, picked: Tuple[Tensor, Tensor]
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        picked: Tuple[Tensor, Tensor],
+        fields: Dict[str, Tensor],
     ) -> Tuple[Dict[str, Tensor], Tensor]:
         mask = attention_mask != 0
         lengths = mask.sum(1)
@@ -26,4 +31,6 @@ class Packing:
             "gates": gates,
             "keep": torch.cat([pooled, gates])
         }
+        for name, values in fields.items():
+            batch[name] = values.masked_select(mask)
         return batch, missing

@@ -8,7 +8,9 @@ class Pooling:
         last = (places * real).argmax(1)
         marked = real.logical_and(input_ids == self.token)
         pooled = last
-        if self.rule == "hf":
+        if self.rule == "first":
+            pooled = real.long().argmax(1)
+        elif self.rule == "hf":
             pooled = (places * real.logical_and(input_ids != self.token)).argmax(1)
         elif self.rule == "first-pad-minus-one":
             first = marked.long().argmax(1)

@@ -48,6 +48,31 @@ Napi::Value compile(const Napi::CallbackInfo& info) {
   return Napi::Function::New(env, run, "run");
 }
 
+// archive(path) → (...tensors) => result: the archive's own forward, as anybody's TorchScript.
+Napi::Value archive(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].ToString();
+  std::shared_ptr<torch::jit::Module> module;
+  std::shared_ptr<OpLibrary> library;
+  auto failure = fence("cpu", [&] {
+    module = std::make_shared<torch::jit::Module>(torch::jit::load(path));
+    library = std::make_shared<OpLibrary>(OpSet::kReference, "");
+  });
+  if (failure) throw_error(info.Env(), *failure);
+
+  auto run = [module, library](const Napi::CallbackInfo& info) -> Napi::Value {
+    Napi::Value result;
+    auto failure = fence("cpu", [&] {
+      c10::InferenceMode inference;
+      std::vector<c10::IValue> arguments;
+      for (size_t i = 0; i < info.Length(); ++i) arguments.push_back(to_ivalue(info[i], *library));
+      result = from_ivalue(info.Env(), module->forward(std::move(arguments)));
+    });
+    if (failure) throw_error(info.Env(), *failure);
+    return result;
+  };
+  return Napi::Function::New(info.Env(), run, "forward");
+}
+
 void set_threads(const Napi::CallbackInfo& info) { at::set_num_threads(info[0].ToNumber().Int32Value()); }
 
 // How many threads really share a kernel's loop: one, were this compiled without OpenMP.
@@ -60,6 +85,7 @@ Napi::Value threads(const Napi::CallbackInfo& info) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_binding(env, exports);
+  exports.Set("archive", Napi::Function::New(env, archive, "archive"));
   exports.Set("compile", Napi::Function::New(env, compile, "compile"));
   exports.Set("setThreads", Napi::Function::New(env, set_threads, "setThreads"));
   exports.Set("simulator", simulator::binding(env));

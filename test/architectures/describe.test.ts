@@ -419,12 +419,12 @@ describe("describeArchitecture refuses", () => {
   });
 
   it("other architectures, and says which are supported and what to do", () => {
-    const bert = { architectures: ["BertForSequenceClassification"], model_type: "bert" };
-    const error = failure(() => describeWith("llama-grouped", bert));
+    const other = { architectures: ["XLNetForSequenceClassification"], model_type: "xlnet" };
+    const error = failure(() => describeWith("llama-grouped", other));
     expect(error.code).toBe("ERR_UNSUPPORTED_ARCHITECTURE");
-    expect(error.message).toMatch(/BertFor.*export_torchscript\.py.*LlamaForSequenceClassification/);
+    expect(error.message).toMatch(/XLNetFor.*export_torchscript\.py.*LlamaForSequenceClassification/);
     expect(error.details).toEqual({
-      architecture: "BertForSequenceClassification",
+      architecture: "XLNetForSequenceClassification",
       supported: supportedArchitectures(families),
     });
   });

@@ -38,6 +38,10 @@ describe("pooling rules", () => {
     expect(pooled({ rule: "first-pad-minus-one", padTokenId: PAD }, ids)).toEqual([expected]);
   });
 
+  it("first takes the first token, whatever it is", () => {
+    expect(pooled({ rule: "first", padTokenId: PAD }, [PAD, 1, 2])).toEqual([0]);
+  });
+
   it("finds the last and every occurrence of a token", () => {
     expect(pooled({ rule: "last-token", token: 5 }, [5, 1, 5, 2])).toEqual([2]);
     expect(pooled({ rule: "every-token", token: 5 }, [5, 1, 5, 2])).toEqual([0, 2]);

@@ -3,7 +3,6 @@ import { beforeAll, expect, it } from "vitest";
 import * as v from "valibot";
 import { count, parseKeys } from "#lib/architectures/config/keys.js";
 import { describeArchitecture } from "#lib/architectures/describe.js";
-import { packingProgram } from "#lib/architectures/padded-input.js";
 import { families } from "#lib/architectures/families/index.js";
 import type { Family } from "#lib/architectures/family.js";
 import type { Stage } from "#lib/architectures/stage.js";
@@ -271,11 +270,6 @@ const tensors = Object.entries(fixture.tensors).map(([name, [shape]]) => ({
 
 it("is not known to others", () => {
   expect(() => describeArchitecture({ config: fixture.config, tensors })).toThrow(/no built-in program/);
-});
-
-it("cannot be exported as what gets no more than ids", () => {
-  const { tokenFields } = describeArchitecture({ config: fixture.config, tensors }, [toy]);
-  expect(() => packingProgram(tokenFields)).toThrow(expect.objectContaining({ code: "ERR_NOT_SUPPORTED" }));
 });
 
 it("decides what rows are read as, unless an option does", async () => {

@@ -6,13 +6,23 @@ import { fixtureNames, readFixture, tensorInfos } from "../parity/fixtures.js";
 it.each(fixtureNames)("%s: every token meets the matrices of the layers, and of experts its own", (name) => {
   const fixture = readFixture(name);
   const { config } = fixture;
-  const share = (tensor: string) =>
-    tensor.includes(".experts.")
-      ? Number(config["num_experts_per_tok"]) / Number(config["num_local_experts"])
-      : 1;
+  const { num_hidden_layers: layers, num_hidden_groups: groups = 1 } = config as Record<string, number>;
+  // What a token meets: of experts its own, and ALBERT's groups of layers as often as they are repeated.
+  const times = (tensor: string) => {
+    if (tensor.includes(".experts."))
+      return Number(config["num_experts_per_tok"]) / Number(config["num_local_experts"]);
+    const [, group] = /albert_layer_groups\.(\d)/.exec(tensor) ?? [];
+    return group === undefined
+      ? 1
+      : Array.from({ length: layers! }, (_, i) => Math.floor((i * groups) / layers!)).filter(
+          (of) => of === Number(group),
+        ).length;
+  };
+  const ofLayers =
+    /^((language_)?model\.)*layers\.\d|^\w+\.(encoder|transformer)\.(layer|albert_layer_groups)\.\d|embeddings_project|embedding_hidden_mapping_in/;
   const expected = Object.entries(fixture.tensors)
-    .filter(([tensor, [shape]]) => /^((language_)?model\.)*layers\.\d/.test(tensor) && shape.length >= 2)
-    .reduce((sum, [tensor, [shape]]) => sum + shape.reduce((a, b) => a * b) * share(tensor), 0);
+    .filter(([tensor, [shape]]) => ofLayers.test(tensor) && shape.length >= 2)
+    .reduce((sum, [tensor, [shape]]) => sum + shape.reduce((a, b) => a * b) * times(tensor), 0);
   const { spec } = describeArchitecture({ config, tensors: tensorInfos(fixture) });
   expect(weightsPerToken(spec)).toBe(expected);
 });

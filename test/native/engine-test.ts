@@ -46,6 +46,8 @@ export interface EngineTest extends NativeBinding {
     source: string,
     options: { ops: OpSet; reference: string },
   ): (name: string, ...args: Value[]) => unknown;
+  /** The forward of a TorchScript archive, as anybody runs it. */
+  archive(path: string): (...tensors: TensorValue[]) => TensorValue;
   /** For the snippets, which run on the JavaScript thread. */
   setThreads(count: number): void;
   /** How many threads really share the loop of a kernel. */

@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { packingProgram, poolingProgram } from "#lib/architectures/padded-input.js";
+import { fieldInputs, packingProgram, poolingProgram } from "#lib/architectures/padded-input.js";
 import { locateModel } from "#lib/model/locate.js";
 import { openCheckpoint } from "#lib/model/sources/checkpoint.js";
 import { openExportedProgram, recordFiles } from "#lib/model/sources/exported-program.js";
@@ -39,7 +39,8 @@ export async function exportFixture(
       dtype,
       output: archive,
       pooling: poolingProgram(pooling, encodeMarker(fixture)),
-      packing: packingProgram(tokenFields),
+      packing: packingProgram(),
+      fields: fieldInputs(tokenFields),
     },
   );
   return { source, archive };

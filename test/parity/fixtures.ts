@@ -12,6 +12,8 @@ export interface ArchitectureFixture {
   tensors: Record<string, [shape: number[], offset: number, exponent: number]>;
   stepToken?: number;
   rows: number[][];
+  /** Token types of each row, for models that read them. */
+  types?: number[][];
   /** By row; a process reward model has one score for each step. */
   float32: { scores: number[][]; rewards?: number[][]; gating?: number[][] };
   bfloat16: { scores: number[][] };

@@ -56,7 +56,10 @@ export function packRows(
   const place = (kind: keyof PooledPositions) =>
     Int32Array.from(members.flatMap((row, i) => positions[row]![kind].map((at) => starts[i]! + at)));
   return {
-    fields: { ids: Int32Array.from(rows.flat()) },
+    fields: {
+      ids: Int32Array.from(rows.flat()),
+      ...(fixture.types && { token_types: Int32Array.from(members.flatMap((row) => fixture.types![row]!)) }),
+    },
     lengths: Int32Array.from(rows, (row) => row.length),
     parents: Int32Array.from(rows, () => -1),
     rowLengths: Int32Array.from(rows, (row) => row.length),

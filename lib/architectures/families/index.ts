@@ -1,4 +1,5 @@
 import type { Family } from "../family.js";
+import { albert, bert, distilbert, electra, roberta } from "./bert.js";
 import { gemma, gemma2, gemma3 } from "./gemma.js";
 import { internlm2 } from "./internlm2.js";
 import { llama, mistral, qwen2, qwen3 } from "./llama.js";
@@ -18,4 +19,9 @@ export const families: readonly Family[] = [
   mixtral,
   internlm2,
   olmo2,
+  bert,
+  roberta,
+  electra,
+  distilbert,
+  albert,
 ];

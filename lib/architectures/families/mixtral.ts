@@ -45,7 +45,7 @@ export const mixtral = decoderFamily({
     const share = perToken / experts;
     return {
       renames,
-      activeShare: { experts_gate_up: share, experts_down: share },
+      uses: { experts_gate_up: share, experts_down: share },
       attributes: {
         ...attentionAttributes(decoder, windowOr(decoder, 0)),
         experts_per_token: { int: perToken },

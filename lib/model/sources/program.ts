@@ -1,4 +1,3 @@
-import { RewardModelScoreError } from "../../errors.js";
 import type { Architecture } from "../../architectures/architecture.js";
 import { createPooling, type PoolingRule } from "../../architectures/pooling.js";
 import type { RewardStatistics } from "../../architectures/statistics.js";
@@ -9,10 +8,10 @@ import { placeableStages, type Placeable, type Processor } from "../../device-ma
 import type { NativeBinding, NativeCheckpoint, ProgramSpec, TensorInfo } from "../../native/binding.js";
 import type { ResolvedOptions } from "../../options.js";
 import type { ScoringModel } from "../../scoring/scoring-model.js";
-import type { TokenFields } from "../../tokenizer/token-fields.js";
 import type { TokenizerPool } from "../../tokenizer/tokenizer.js";
 import { computeDtype } from "../compute-dtype.js";
 import { loadReplicas } from "../load-replicas.js";
+import { requireFit } from "./require-fit.js";
 import type { Loading, ModelInputs, ModelSource } from "./source.js";
 
 /** What a built-in program is compiled from. */
@@ -93,7 +92,7 @@ export class ProgramSource implements ModelSource, ProgramParts {
     return {
       native,
       deviceMap: map,
-      toRow: (fields) => ({ fields, ...pool(requireKnown(fields, architecture).ids) }),
+      toRow: (fields) => ({ fields, ...pool(requireFit(fields, architecture).ids) }),
       plan: (rows, budget) =>
         planPacks(rows, {
           budget,
@@ -144,23 +143,6 @@ export async function poolingIds(
 export function poolingRule(own: PoolingRule, option: ResolvedOptions["pooling"]): PoolingRule {
   const looksAtPad = own.rule === "hf" || own.rule === "first-pad-minus-one";
   return option === "last" && looksAtPad ? { ...own, rule: "last" } : own;
-}
-
-/** A value that a table of the model has no row for means that the tokenizer belongs to another model. */
-function requireKnown(fields: TokenFields, { vocabularySize, tokenFields }: Architecture): TokenFields {
-  for (const [name, size] of Object.entries({ ids: vocabularySize, ...tokenFields })) {
-    const value = fields[name]!.find((candidate) => candidate >= size);
-    if (value === undefined) continue;
-    const where =
-      name === "ids"
-        ? `Token ${value} is outside the model's vocabulary of ${size}`
-        : `A token has ${value} among its ${name}, of which the model has ${size}`;
-    const message = `${where}: the tokenizer belongs to another model.`;
-    throw new RewardModelScoreError("ERR_INVALID_ROWS", message, {
-      problems: [{ index: 0, path: "", message }],
-    });
-  }
-  return fields;
 }
 
 /** ArmoRM and its like have one reward and one gating coefficient per objective. */

@@ -32,7 +32,7 @@ async function exported(dtype: Dtype): Promise<string> {
   const output = join(folder, `${dtype}.pt`);
   await engine.exportProgram(
     { ...toySpec(), extraFiles: { "config.json": '{"a": "ü"}' } },
-    { checkpoint, dtype, output, pooling: lastToken, packing: packingProgram({}) },
+    { checkpoint, dtype, output, pooling: lastToken, packing: packingProgram(), fields: {} },
   );
   return output;
 }
@@ -80,7 +80,8 @@ it("a folder that does not exist is an error, and nothing is written", async () 
       dtype: "float32",
       output,
       pooling: lastToken,
-      packing: packingProgram({}),
+      packing: packingProgram(),
+      fields: {},
     }),
   );
   expect([error.code, error.details]).toEqual(["ERR_IO", { path: output }]);
@@ -102,7 +103,8 @@ it("a program whose weights do not fit leaves no file", async () => {
       dtype: "float32",
       output,
       pooling: lastToken,
-      packing: packingProgram({}),
+      packing: packingProgram(),
+      fields: {},
     }),
   );
   expect(error.code).toBe("ERR_WEIGHTS");

@@ -1,0 +1,44 @@
+import * as v from "valibot";
+import { count, parseKeys, type Config } from "./keys.js";
+
+const epsilon = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+
+/** What encoders of BERT's kind read. */
+const bertKeys = v.object({
+  vocab_size: count(2 ** 24),
+  hidden_size: count(2 ** 17),
+  /** Of ELECTRA and ALBERT, where embeddings may be narrower. */
+  embedding_size: v.nullish(count(2 ** 17)),
+  num_hidden_layers: count(1024),
+  num_attention_heads: count(4096),
+  intermediate_size: count(2 ** 20),
+  hidden_act: v.nullish(v.string()),
+  max_position_embeddings: v.nullish(count(2 ** 24)),
+  type_vocab_size: v.nullish(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 16))),
+  layer_norm_eps: v.nullish(epsilon),
+  position_embedding_type: v.nullish(v.string()),
+  is_decoder: v.nullish(v.boolean()),
+  pad_token_id: v.nullish(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 24))),
+  num_hidden_groups: v.nullish(count(1024)),
+  inner_group_num: v.nullish(count(1024)),
+});
+export type BertConfig = v.InferOutput<typeof bertKeys>;
+
+export function parseBert(config: Config): BertConfig {
+  return parseKeys(bertKeys, config);
+}
+
+/** DistilBERT's own names of the same. */
+export function distilbertAsBert(config: Config): Config {
+  const { dim, n_layers, n_heads, hidden_dim, activation, ...others } = config;
+  return {
+    ...others,
+    hidden_size: dim ?? config.hidden_size,
+    num_hidden_layers: n_layers ?? config.num_hidden_layers,
+    num_attention_heads: n_heads ?? config.num_attention_heads,
+    intermediate_size: hidden_dim ?? config.intermediate_size,
+    hidden_act: activation ?? config.hidden_act,
+    // It is not read.
+    layer_norm_eps: undefined,
+  };
+}

@@ -1,0 +1,217 @@
+import type { Attribute, WeightSpec } from "../native/binding.js";
+import { activationOf } from "./activations.js";
+import type { CheckpointTensors } from "./checkpoint-tensors.js";
+import { parseBert, type BertConfig } from "./config/encoder.js";
+import { configError, unsupported } from "./config/errors.js";
+import type { Config } from "./config/keys.js";
+import type { Family, PositionTable, Trunk } from "./family.js";
+import { stageSource } from "./sources.js";
+import type { Stage } from "./stage.js";
+
+/** The sizes that every encoder of BERT's kind has, read from a config and completed by the family's defaults. */
+export interface Encoder {
+  config: BertConfig;
+  tensors: CheckpointTensors;
+  /** Of the trunk's tensors: "bert." */
+  prefix: string;
+  hidden: number;
+  heads: number;
+  headDim: number;
+  layers: number;
+  intermediate: number;
+  eps: number;
+  activation: string;
+  /** The config says that a token sees nothing behind it. */
+  causal: boolean;
+}
+
+/** What differs between families of encoders. */
+export interface EncoderFamily extends Pick<
+  Family,
+  "classNames" | "modelTypes" | "padTokenId" | "classifier"
+> {
+  /** The config in BERT's names, where the family has others. */
+  asBert?: (config: Config) => Config;
+  /** Of the trunk's tensors, where the checkpoint does not show another. */
+  prefix: string;
+  /** Values of absent config keys; without one of `embeddingSize`, embeddings are as wide as the layers. */
+  activation?: string;
+  typeCount?: number;
+  embeddingSize?: number;
+  /** Positions are counted as RoBERTa does: behind the pad id, without the tokens that are padding. */
+  countsFromPad?: boolean;
+  /** The trunk's module that makes embeddings as wide as the layers, if it has one for embeddings of this width. */
+  projection?: (embeddingSize: number, hidden: number) => string | undefined;
+  /** The layers, in order. */
+  stages: (encoder: Encoder) => Stage[];
+}
+
+/** A family whose trunk is the sum of tables, and layers in which norms stand behind the blocks. */
+export function encoderFamily(family: EncoderFamily): Family {
+  const { classNames, modelTypes, padTokenId, classifier } = family;
+  return {
+    classNames,
+    modelTypes,
+    padTokenId,
+    classifier,
+    build: (config, tensors) => buildTrunk(family.asBert?.(config) ?? config, tensors, family),
+  };
+}
+
+const WORDS = "embeddings.word_embeddings.weight";
+
+function buildTrunk(json: Config, tensors: CheckpointTensors, family: EncoderFamily): Trunk {
+  const encoder = readEncoder(parseBert(json), tensors, family);
+  const { config, prefix, hidden } = encoder;
+  const embeddings = embeddingStage(encoder, family);
+  const typeCount = config.type_vocab_size ?? family.typeCount ?? 0;
+  return {
+    stages: [embeddings, ...family.stages(encoder)],
+    embedding: `${prefix}${WORDS}`,
+    hidden,
+    positionTable: positionTable(encoder, family),
+    causal: encoder.causal,
+    ...(typeCount > 1 && { tokenFields: { token_types: typeCount } }),
+    ropes: [],
+  };
+}
+
+function positionTable({ config }: Encoder, family: EncoderFamily): PositionTable {
+  const rows = config.max_position_embeddings ?? 512;
+  return family.countsFromPad ? { rows, countsFrom: padOf(config, family) } : { rows };
+}
+
+function embeddingStage(encoder: Encoder, family: EncoderFamily): Stage {
+  const { config, tensors, prefix, hidden, eps } = encoder;
+  const width = embeddingSize(config, family);
+  const typeCount = config.type_vocab_size ?? family.typeCount ?? 0;
+  const name = `${prefix}embeddings`;
+  const table = (module: string, rows: number) =>
+    tensors.table(`${name}.${module}_embeddings.weight`, [rows, width]);
+  const projection = family.projection?.(width, hidden);
+  return {
+    name,
+    block: true,
+    source: stageSource("encoder", "Embeddings"),
+    attributes: {
+      eps: { float: eps },
+      reads_types: { bool: typeCount > 1 },
+      counts_from: { int: family.countsFromPad ? padOf(config, family) : -1 },
+    },
+    weights: {
+      words: table("word", config.vocab_size),
+      types: typeCount > 0 ? table("token_type", typeCount) : null,
+      positions: table("position", positionTable(encoder, family).rows),
+      ...norm(encoder, "norm", `${name}.LayerNorm`, width),
+      projection:
+        projection === undefined
+          ? null
+          : tensors.linear([{ module: `${prefix}${projection}`, rows: hidden }], width, true),
+    },
+  };
+}
+
+/** Width of the tables. */
+function embeddingSize(config: BertConfig, family: EncoderFamily): number {
+  return family.embeddingSize === undefined
+    ? config.hidden_size
+    : (config.embedding_size ?? family.embeddingSize);
+}
+
+function padOf(config: BertConfig, { padTokenId }: EncoderFamily): number {
+  return config.pad_token_id ?? padTokenId ?? 0;
+}
+
+function readEncoder(config: BertConfig, tensors: CheckpointTensors, family: EncoderFamily): Encoder {
+  const { hidden_size: hidden, num_attention_heads: heads, position_embedding_type: positions } = config;
+  if (hidden % heads !== 0) {
+    throw configError(`hidden_size ${hidden} is not a multiple of num_attention_heads ${heads}.`);
+  }
+  if (positions != null && positions !== "absolute") {
+    throw unsupported(
+      "position_embedding_type",
+      `positions of type "${positions}" have no built-in program.`,
+    );
+  }
+  return {
+    config,
+    tensors,
+    prefix: tensors.prefixOf(WORDS, family.prefix),
+    hidden,
+    heads,
+    headDim: hidden / heads,
+    layers: config.num_hidden_layers,
+    intermediate: config.intermediate_size,
+    eps: config.layer_norm_eps ?? 1e-12,
+    activation: activationOf(config.hidden_act ?? family.activation ?? "gelu", "hidden_act"),
+    causal: config.is_decoder ?? false,
+  };
+}
+
+/** What the parts of a layer are called below it. */
+export interface LayerNames {
+  query: string;
+  key: string;
+  value: string;
+  out: string;
+  attentionNorm: string;
+  up: string;
+  down: string;
+  norm: string;
+}
+
+/** Layers one after the other, `module` and a number each. */
+export function layerStages(encoder: Encoder, module: string, names: LayerNames): Stage[] {
+  return Array.from({ length: encoder.layers }, (_, i): Stage => {
+    const name = `${encoder.prefix}${module}.${i}`;
+    return {
+      name,
+      block: true,
+      source: stageSource("encoder", "EncoderLayer"),
+      attributes: { ...layerAttributes(encoder), last: { bool: i === encoder.layers - 1 } },
+      weights: layerWeights(encoder, name, names),
+    };
+  });
+}
+
+export function layerAttributes(encoder: Encoder): Record<string, Attribute> {
+  return {
+    heads: { int: encoder.heads },
+    head_dim: { int: encoder.headDim },
+    scale: { float: encoder.headDim ** -0.5 },
+    causal: { bool: encoder.causal },
+    eps: { float: encoder.eps },
+    activation: { string: encoder.activation },
+  };
+}
+
+export function layerWeights(encoder: Encoder, layer: string, names: LayerNames): Record<string, WeightSpec> {
+  const { tensors, hidden, intermediate } = encoder;
+  const linear = (modules: string[], rows: number, columns: number) =>
+    tensors.linear(
+      modules.map((module) => ({ module: `${layer}.${module}`, rows })),
+      columns,
+      true,
+    );
+  return {
+    qkv: linear([names.query, names.key, names.value], hidden, hidden),
+    out: linear([names.out], hidden, hidden),
+    ...norm(encoder, "attention_norm", `${layer}.${names.attentionNorm}`, hidden),
+    up: linear([names.up], intermediate, hidden),
+    down: linear([names.down], hidden, intermediate),
+    ...norm(encoder, "norm", `${layer}.${names.norm}`, hidden),
+  };
+}
+
+/** A LayerNorm's weight and bias as attributes of a stage. */
+function norm(
+  { tensors }: Encoder,
+  attribute: string,
+  module: string,
+  width: number,
+): Record<string, WeightSpec> {
+  return {
+    [attribute]: tensors.dense(`${module}.weight`, [width], "float32"),
+    [`${attribute}_bias`]: tensors.dense(`${module}.bias`, [width], "float32"),
+  };
+}
