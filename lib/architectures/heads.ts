@@ -66,7 +66,11 @@ export const scoreHead: HeadBuilder = (tensors, hidden) => {
 /** Modules of a classifier with a linear before the last one. */
 export interface ClassifierModules {
   dense: string;
+  /** Whether it has one; default true. */
+  denseBias?: boolean;
   activation: string;
+  /** A LayerNorm after it. */
+  norm?: { module: string; eps: number; bias: boolean };
   out: string;
 }
 
@@ -74,17 +78,23 @@ export interface ClassifierModules {
  * What transformers' encoders read: a linear with an activation, and a linear with a bias. A module may stand below the
  * trunk's own, as BERT's pooler does.
  */
-export function classificationHead({ dense, activation, out }: ClassifierModules): HeadBuilder {
+export function classificationHead({
+  dense,
+  denseBias = true,
+  activation,
+  norm,
+  out,
+}: ClassifierModules): HeadBuilder {
   return (tensors, hidden) => {
     const rows = tensors.find(`${out}.weight`).shape[0] ?? 0;
     const module = `${tensors.prefixOf(`${dense}.weight`)}${dense}`;
     const weights = {
-      dense: fixedLinear(tensors, module, hidden, hidden, true),
+      dense: fixedLinear(tensors, module, hidden, hidden, denseBias),
       out: fixedLinear(tensors, out, rows, hidden, true),
-      norm: null,
-      norm_bias: null,
+      norm: norm ? tensors.dense(`${norm.module}.weight`, [hidden], "float32") : null,
+      norm_bias: norm?.bias ? tensors.dense(`${norm.module}.bias`, [hidden], "float32") : null,
     };
-    const attributes = { activation: { string: activation }, eps: { float: 0 } };
+    const attributes = { activation: { string: activation }, eps: { float: norm?.eps ?? 0 } };
     return { stage: headStage(out, "Classifier", attributes, weights), labels: rows };
   };
 }

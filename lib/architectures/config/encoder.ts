@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { count, parseKeys, type Config } from "./keys.js";
+import { count, length, parseKeys, type Config } from "./keys.js";
 
 const epsilon = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 
@@ -26,6 +26,42 @@ export type BertConfig = v.InferOutput<typeof bertKeys>;
 
 export function parseBert(config: Config): BertConfig {
   return parseKeys(bertKeys, config);
+}
+
+const theta = v.nullish(v.pipe(v.number(), v.gtValue(1)));
+
+const modernBertKeys = v.object({
+  vocab_size: count(2 ** 24),
+  hidden_size: count(2 ** 17),
+  num_hidden_layers: count(1024),
+  num_attention_heads: count(4096),
+  intermediate_size: count(2 ** 20),
+  hidden_activation: v.nullish(v.string()),
+  classifier_activation: v.nullish(v.string()),
+  classifier_pooling: v.nullish(v.string()),
+  classifier_bias: v.nullish(v.boolean()),
+  max_position_embeddings: v.nullish(length),
+  norm_eps: v.nullish(epsilon),
+  norm_bias: v.nullish(v.boolean()),
+  attention_bias: v.nullish(v.boolean()),
+  mlp_bias: v.nullish(v.boolean()),
+  local_attention: v.nullish(v.pipe(v.number(), v.integer(), v.minValue(-1), v.maxValue(2 ** 30))),
+  layer_types: v.nullish(v.pipe(v.array(v.string()), v.maxLength(1024))),
+  global_attn_every_n_layers: v.nullish(length),
+  global_rope_theta: theta,
+  local_rope_theta: theta,
+  rope_scaling: v.nullish(v.looseObject({})),
+  rope_parameters: v.nullish(
+    v.looseObject({
+      full_attention: v.nullish(v.looseObject({})),
+      sliding_attention: v.nullish(v.looseObject({})),
+    }),
+  ),
+});
+export type ModernBertConfig = v.InferOutput<typeof modernBertKeys>;
+
+export function parseModernBert(config: Config): ModernBertConfig {
+  return parseKeys(modernBertKeys, config);
 }
 
 /** DistilBERT's own names of the same. */

@@ -4,6 +4,7 @@ import { gemma, gemma2, gemma3 } from "./gemma.js";
 import { internlm2 } from "./internlm2.js";
 import { llama, mistral, qwen2, qwen3 } from "./llama.js";
 import { mixtral } from "./mixtral.js";
+import { modernbert } from "./modernbert.js";
 import { olmo2 } from "./olmo2.js";
 import { phi3 } from "./phi3.js";
 
@@ -24,4 +25,5 @@ export const families: readonly Family[] = [
   electra,
   distilbert,
   albert,
+  modernbert,
 ];
