@@ -52,11 +52,16 @@ export function requireRegularFile(path: string, stats: Stats): void {
  * @throws ERR_IO for what cannot be read, is no regular file, or is longer than `LONGEST_TEXT`
  */
 export async function readText(path: string): Promise<string | undefined> {
+  return (await readBytes(path))?.toString("utf8");
+}
+
+/** The same as bytes. */
+export async function readBytes(path: string): Promise<Buffer | undefined> {
   try {
     const file = await openRegularFile(path);
     try {
       requireTextSize(path, (await file.stat()).size);
-      return await file.readFile("utf8");
+      return await file.readFile();
     } finally {
       await file.close(); // not "await using": the handles that Yarn's Plug'n'Play gives cannot be disposed
     }

@@ -2,9 +2,9 @@ import type { DownloadProgress } from "../hub/progress.js";
 
 /**
  * News of `load`: bytes that were downloaded, then, once, the checkpoint's tensors that no program reads if there are
- * any, then what is doubtful about the options, the score and where the model goes, then, once, the statistics that
- * scores are normalised with where `normalize` asks for it, then the share of the weights that is in place (0 to 1),
- * also in bytes of their files.
+ * any, then what is doubtful about the options, the tokenizer, the score and where the model goes, then, once, the
+ * statistics that scores are normalised with where `normalize` asks for it, then the share of the weights that is in
+ * place (0 to 1), also in bytes of their files.
  */
 export type LoadProgress =
   | ({ phase: "download" } & DownloadProgress)

@@ -36,7 +36,7 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
     const { unusedTensors, bytes: total } = source;
     if (unusedTensors.length > 0) onProgress?.({ phase: "unused", tensors: unusedTensors });
     const normalization = normalizationOf(options, source);
-    warn([...doubtsAbout(options, source), ...source.warnings]);
+    warn([...doubtsAbout(options, source), ...tokenizer.warnings, ...source.warnings]);
     if (normalization) onProgress?.({ phase: "normalization", ...normalization });
     placed = await place(binding, source.placeable(options.torchDtype), options, signal);
     warn(placed.assignment.warnings);

@@ -13,6 +13,8 @@ export interface Sources {
   own: readonly (AddedToken & { id: number })[];
   /** The token that tokenizer.json pads with. */
   padToken: string | undefined;
+  /** The tokens that the tokenizer's class has by name where no file says of one, not even that there is none. */
+  ofClass: Values;
 }
 
 export interface StatedTokens {
@@ -42,6 +44,7 @@ export function stateTokens(sources: Sources): StatedTokens {
     : oldDecoder(values, sources, ofModel);
   renameExtras(values);
   moveNamed(values, ofModel);
+  for (const [name, token] of Object.entries(sources.ofClass)) if (!(name in values)) values[name] = token;
   if (!("pad_token" in values) && sources.padToken !== undefined) values["pad_token"] = sources.padToken;
 
   const named = namedTokens(values, ofModel, new Map(decoder.map(([, token]) => [token.content, token])));

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { RewardModelScoreError } from "../errors.js";
-import { exists } from "../io/exists.js";
+import { convertVocabulary, type Vocabulary } from "./conversion/convert.js";
+import { inFile } from "./damage.js";
 import { type AddedToken } from "./pipeline/added-vocabulary.js";
 import { checkId } from "./pipeline/token-id.js";
 import { stateTokens, type StatedTokens } from "./added-tokens.js";
@@ -9,6 +9,7 @@ import {
   readSpecialTokensMap,
   readTokenizerConfig,
   readTokenizerJson,
+  type SpecialTokensMap,
   type TokenizerConfig,
   type TokenizerJson,
 } from "./config.js";
@@ -17,11 +18,16 @@ import {
 export interface TokenizerFiles {
   directory: string;
   config: TokenizerConfig;
+  /** tokenizer.json, or what a vocabulary in another form was made into. */
   json: TokenizerJson;
-  /** The tokens of tokenizer.json itself. */
+  /** Of the file that it comes from. */
+  path: string;
+  /** The tokens of `json` itself. */
   ownTokens: (AddedToken & { id: number })[];
   /** What all of the files say of tokens. */
   tokens: StatedTokens;
+  /** What is doubtful about them. */
+  warnings: string[];
 }
 
 export async function readTokenizerFiles(directory: string): Promise<TokenizerFiles> {
@@ -31,20 +37,43 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
     readSpecialTokensMap(join(directory, "special_tokens_map.json")),
     readAddedTokensJson(join(directory, "added_tokens.json")),
   ]);
-  if (json === undefined) throw await missing(directory);
-  const own = inFile(directory, "tokenizer.json", () => ownTokens(json));
   if (addedTokens !== undefined) {
-    inFile(directory, "added_tokens.json", () => checkIds(Object.entries(addedTokens), "it"));
+    inFile(join(directory, "added_tokens.json"), () => checkIds(Object.entries(addedTokens), "it"));
   }
-  inFile(directory, "tokenizer_config.json", () => checkKeys(config));
-  const tokens = stateTokens({
-    config,
-    specialTokensMap,
+  inFile(join(directory, "tokenizer_config.json"), () => checkKeys(config));
+  const vocabulary =
+    json === undefined
+      ? await convertVocabulary(directory, config, specialTokensMap)
+      : asItIs(join(directory, "tokenizer.json"), json, config, specialTokensMap);
+  const own = inFile(vocabulary.path, () => ownTokens(vocabulary.json));
+  const { added, named } = stateTokens({
+    config: vocabulary.config,
+    specialTokensMap: vocabulary.specialTokensMap,
     addedTokens: addedTokens as Record<string, number> | undefined,
     own,
-    padToken: json.padding?.pad_token,
+    padToken: vocabulary.json.padding?.pad_token,
+    ofClass: vocabulary.ofClass,
   });
-  return { directory, config, json, ownTokens: own, tokens };
+  const completed = vocabulary.complete(added);
+  return {
+    directory,
+    config,
+    json: { ...vocabulary.json, post_processor: completed.postProcessor },
+    path: vocabulary.path,
+    ownTokens: own,
+    tokens: { named, added: completed.added },
+    warnings: vocabulary.warnings,
+  };
+}
+
+function asItIs(
+  path: string,
+  json: TokenizerJson,
+  config: TokenizerConfig,
+  specialTokensMap: SpecialTokensMap | undefined,
+): Vocabulary {
+  const complete = (added: AddedToken[]) => ({ added, postProcessor: json.post_processor });
+  return { json, path, config, specialTokensMap, ofClass: {}, complete, warnings: [] };
 }
 
 function ownTokens({ added_tokens }: TokenizerJson): (AddedToken & { id: number })[] {
@@ -66,52 +95,4 @@ function checkKeys({ added_tokens_decoder }: TokenizerConfig): void {
     const id = /^(?:0|[1-9]\d*)$/.test(key) ? Number(key) : key;
     checkId(id, content, "added_tokens_decoder", new Map());
   }
-}
-
-function inFile<T>(directory: string, name: string, read: () => T): T {
-  const path = join(directory, name);
-  try {
-    return read();
-  } catch (cause) {
-    throw new RewardModelScoreError(
-      "ERR_TOKENIZER",
-      `${path} is damaged: ${(cause as Error).message}`,
-      { path },
-      { cause },
-    );
-  }
-}
-
-async function missing(directory: string): Promise<RewardModelScoreError> {
-  if (!(await exists(directory))) {
-    return new RewardModelScoreError(
-      "ERR_NOT_FOUND",
-      `The tokenizer's directory ${directory} does not exist`,
-      {
-        path: directory,
-      },
-    );
-  }
-  const path = join(directory, "tokenizer.json");
-  for (const other of [
-    "tokenizer.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "vocab.txt",
-    "tekken.json",
-    "vocab.json",
-  ]) {
-    if (await exists(join(directory, other))) {
-      return new RewardModelScoreError(
-        "ERR_TOKENIZER",
-        `${directory} has ${other} but no tokenizer.json, which is the only kind that is read here; in Python, AutoTokenizer.from_pretrained("${directory}").save_pretrained("${directory}") writes it, or name another tokenizer with the option tokenizer`,
-        { path },
-      );
-    }
-  }
-  return new RewardModelScoreError(
-    "ERR_TOKENIZER",
-    `${directory} has no tokenizer.json; name the directory or repository that has it with the option tokenizer`,
-    { path },
-  );
 }

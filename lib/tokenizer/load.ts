@@ -10,8 +10,7 @@ import { Tokenizer } from "./pipeline/tokenizer.js";
  * say of tokens, and with the config's word on lower case.
  */
 export function buildTokenizer(files: TokenizerFiles): Tokenizer {
-  const { config, directory, json } = files;
-  const path = join(directory, "tokenizer.json");
+  const { config, directory, json, path } = files;
   if (config.split_special_tokens === true) {
     throw new RewardModelScoreError(
       "ERR_TOKENIZER",

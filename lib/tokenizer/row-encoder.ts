@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { ChatTemplate } from "../chat/chat-template.js";
 import { findChatTemplate } from "../chat/find-template.js";
 import { RewardModelScoreError } from "../errors.js";
@@ -14,7 +13,7 @@ import { longestFirst, type Side, truncate } from "./truncation.js";
 
 /** Plain data: it travels to the worker threads. */
 export interface EncoderOptions {
-  /** Where tokenizer.json is. */
+  /** Where tokenizer.json is, or a vocabulary in another form. */
   directory: string;
   inputFormat: InputFormat;
   /** A template, or the name of one of the model's. */
@@ -43,6 +42,8 @@ export interface EncodedInput {
 export interface TokenizerInfo extends Limits {
   /** Ids of the special tokens by name: `pad_token`, `cls_token`, … */
   specialTokenIds: Record<string, number>;
+  /** What is doubtful about its files. */
+  warnings: string[];
 }
 
 /** Tokens of one type that stand one after the other. */
@@ -87,7 +88,7 @@ export class RowEncoder {
     });
     const encoder = new RowEncoder(
       tokenizer,
-      template === undefined ? pairFrame(tokenizer, options.directory) : [],
+      template === undefined ? pairFrame(tokenizer, files.path) : [],
       template,
       files.config.truncation_side ?? (files.json.truncation?.direction === "Left" ? "left" : "right"),
       options.appendTokenId,
@@ -96,6 +97,7 @@ export class RowEncoder {
         specialTokenIds: Object.fromEntries(ids),
         maxLength,
         positions: positionsOf(options, files.config.model_max_length),
+        warnings: files.warnings,
       },
     );
     encoder.#checkRoom();
@@ -228,11 +230,10 @@ function withoutEnd(ids: number[], final: number[]): number[] {
   return final.length > 0 && ids.at(-1) === final[0] ? ids.slice(0, -1) : ids;
 }
 
-function pairFrame(tokenizer: Tokenizer, directory: string): Frame {
+function pairFrame(tokenizer: Tokenizer, path: string): Frame {
   try {
     return tokenizer.pairFrame();
   } catch (cause) {
-    const path = join(directory, "tokenizer.json");
     const message = `${path} has a post-processor that cannot be used for pairs: ${(cause as Error).message}`;
     throw new RewardModelScoreError("ERR_TOKENIZER", message, { path }, { cause });
   }

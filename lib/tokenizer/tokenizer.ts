@@ -73,6 +73,11 @@ export class TokenizerPool {
     return this.#info.maxLength;
   }
 
+  /** What is doubtful about the tokenizer's files. */
+  get warnings(): readonly string[] {
+    return this.#info.warnings;
+  }
+
   /** The id of a special token by its name, like "pad_token" or "cls_token"; undefined when the tokenizer has none. */
   specialTokenId(name: string): number | undefined {
     return this.#info.specialTokenIds[name];

@@ -1,0 +1,64 @@
+import * as v from "valibot";
+import type { NAMED_TOKENS, Token } from "../config.js";
+import type { AddedToken } from "../pipeline/added-vocabulary.js";
+import type { Frame } from "./frames.js";
+
+export type TokenName = (typeof NAMED_TOKENS)[number];
+
+const flag = v.nullish(v.boolean());
+
+/** What tokenizer_config.json says to the classes, each of which reads some of it. */
+export const ClassOptions = v.looseObject({
+  add_bos_token: flag,
+  add_eos_token: flag,
+  add_prefix_space: flag,
+  do_lower_case: flag,
+  extra_ids: v.nullish(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(100_000))),
+  keep_accents: flag,
+  legacy: flag,
+  split_by_punct: flag,
+  strip_accents: flag,
+  tokenize_chinese_chars: flag,
+  tokenizer_class: v.nullish(v.string()),
+});
+export type ClassOptions = v.InferOutput<typeof ClassOptions>;
+
+/** What the files beside a vocabulary say of its tokenizer. */
+export interface Settings {
+  options: ClassOptions;
+  /** The text of a token by its name: what the files say, else what the class does. */
+  named: (name: TokenName) => string | undefined;
+}
+
+/** The parts of tokenizer.json that a vocabulary becomes, without what stands around texts. */
+export interface Conversion {
+  model: {
+    vocab: Record<string, number> | [token: string, score: number][];
+    [option: string]: unknown;
+  };
+  normalizer: unknown;
+  pre_tokenizer: unknown;
+  /** Tokens that are found in a text as they are. */
+  added_tokens: (AddedToken & { id: number })[];
+  /**
+   * Whether the tokens that the files add are looked for in the text as it is, also those that are normalized: with
+   * something put before it, a token would be found at the beginning only.
+   */
+  addedAsGiven?: boolean;
+  /** Settings of the file that no version of transformers makes part of the tokenizer. */
+  leftOut?: string[];
+}
+
+/** How a class of transformers makes a tokenizer of its files. */
+export interface TokenizerClass {
+  /** All of them are needed. */
+  files: readonly string[];
+  /** The tokens that it has by name where no file says another; an object gives its flags to any text by that name. */
+  named: Partial<Record<TokenName, Token>>;
+  /** Throws an Error that says how a file is damaged. */
+  convert: (files: readonly Buffer[], settings: Settings) => Conversion;
+  /** What stands around a text and around a pair; undefined for nothing. */
+  frame?: (settings: Settings) => Frame | undefined;
+  /** How the ids that transformers 5 makes of the same files differ; undefined where they are the same. */
+  differs?: (options: ClassOptions, modelType: string | undefined) => string | undefined;
+}
