@@ -37,13 +37,27 @@ export interface EncoderFamily extends Pick<
   /** Values of absent config keys; without one of `embeddingSize`, embeddings are as wide as the layers. */
   activation?: string;
   typeCount?: number;
-  embeddingSize?: number;
+  embeddingSize?: number | "hidden";
   /** Positions are counted as RoBERTa does: behind the pad id, without the tokens that are padding. */
   countsFromPad?: boolean;
-  /** The trunk's module that makes embeddings as wide as the layers, if it has one for embeddings of this width. */
-  projection?: (embeddingSize: number, hidden: number) => string | undefined;
+  eps?: number;
+  /** What makes embeddings as wide as the layers, if there is something for embeddings of this width. */
+  projection?: (embeddingSize: number, hidden: number) => Projection | undefined;
+  /** Whether positions are added to the embeddings; default yes. */
+  addsPositions?: (config: Config) => boolean;
+  /** Whether a later stage reads the embeddings too. */
+  keepsEmbeddings?: (config: Config) => boolean;
   /** The layers, in order. */
-  stages: (encoder: Encoder) => Stage[];
+  stages: (encoder: Encoder, config: Config) => Stage[];
+}
+
+/** A linear between the tables and the layers. */
+export interface Projection {
+  /** Below the trunk. */
+  module: string;
+  bias: boolean;
+  /** It stands before the norm. */
+  first: boolean;
 }
 
 /** A family whose trunk is the sum of tables, and layers in which norms stand behind the blocks. */
@@ -63,13 +77,19 @@ const WORDS = "embeddings.word_embeddings.weight";
 function buildTrunk(json: Config, tensors: CheckpointTensors, family: EncoderFamily): Trunk {
   const encoder = readEncoder(parseBert(json), tensors, family);
   const { config, prefix, hidden } = encoder;
-  const embeddings = embeddingStage(encoder, family);
+  const positions = family.addsPositions?.(json) ?? true;
+  const embeddings = embeddingStage(encoder, family, {
+    positions,
+    kept: family.keepsEmbeddings?.(json) ?? false,
+  });
   const typeCount = config.type_vocab_size ?? family.typeCount ?? 0;
   return {
-    stages: [embeddings, ...family.stages(encoder)],
+    stages: [embeddings, ...family.stages(encoder, json)],
     embedding: `${prefix}${WORDS}`,
     hidden,
-    positionTable: positionTable(encoder, family),
+    ...(positions
+      ? { positionTable: positionTable(encoder, family) }
+      : { maxPositions: config.max_position_embeddings ?? 512 }),
     causal: encoder.causal,
     ...(typeCount > 1 && { tokenFields: { token_types: typeCount } }),
     ropes: [],
@@ -81,7 +101,11 @@ function positionTable({ config }: Encoder, family: EncoderFamily): PositionTabl
   return family.countsFromPad ? { rows, countsFrom: padOf(config, family) } : { rows };
 }
 
-function embeddingStage(encoder: Encoder, family: EncoderFamily): Stage {
+function embeddingStage(
+  encoder: Encoder,
+  family: EncoderFamily,
+  { positions, kept }: { positions: boolean; kept: boolean },
+): Stage {
   const { config, tensors, prefix, hidden, eps } = encoder;
   const width = embeddingSize(config, family);
   const typeCount = config.type_vocab_size ?? family.typeCount ?? 0;
@@ -96,26 +120,27 @@ function embeddingStage(encoder: Encoder, family: EncoderFamily): Stage {
     attributes: {
       eps: { float: eps },
       reads_types: { bool: typeCount > 1 },
+      projects_first: { bool: projection?.first ?? false },
+      kept: { bool: kept },
       counts_from: { int: family.countsFromPad ? padOf(config, family) : -1 },
     },
     weights: {
       words: table("word", config.vocab_size),
       types: typeCount > 0 ? table("token_type", typeCount) : null,
-      positions: table("position", positionTable(encoder, family).rows),
-      ...norm(encoder, "norm", `${name}.LayerNorm`, width),
-      projection:
-        projection === undefined
-          ? null
-          : tensors.linear([{ module: `${prefix}${projection}`, rows: hidden }], width, true),
+      positions: positions ? table("position", positionTable(encoder, family).rows) : null,
+      ...normWeights(encoder, "norm", `${name}.LayerNorm`, projection?.first ? hidden : width),
+      projection: projection
+        ? tensors.linear([{ module: `${prefix}${projection.module}`, rows: hidden }], width, projection.bias)
+        : null,
     },
   };
 }
 
 /** Width of the tables. */
 function embeddingSize(config: BertConfig, family: EncoderFamily): number {
-  return family.embeddingSize === undefined
-    ? config.hidden_size
-    : (config.embedding_size ?? family.embeddingSize);
+  if (family.embeddingSize === undefined) return config.hidden_size;
+  const absent = family.embeddingSize === "hidden" ? config.hidden_size : family.embeddingSize;
+  return config.embedding_size ?? absent;
 }
 
 function padOf(config: BertConfig, { padTokenId }: EncoderFamily): number {
@@ -142,7 +167,7 @@ function readEncoder(config: BertConfig, tensors: CheckpointTensors, family: Enc
     headDim: hidden / heads,
     layers: config.num_hidden_layers,
     intermediate: config.intermediate_size,
-    eps: config.layer_norm_eps ?? 1e-12,
+    eps: config.layer_norm_eps ?? family.eps ?? 1e-12,
     activation: activationOf(config.hidden_act ?? family.activation ?? "gelu", "hidden_act"),
     causal: config.is_decoder ?? false,
   };
@@ -160,16 +185,31 @@ export interface LayerNames {
   norm: string;
 }
 
-/** Layers one after the other, `module` and a number each. */
-export function layerStages(encoder: Encoder, module: string, names: LayerNames): Stage[] {
+/**
+ * Layers one after the other, `module` and a number each.
+ *
+ * @param own what the layers of another program than the common one read beside what all do
+ */
+export function layerStages(
+  encoder: Encoder,
+  module: string,
+  names: LayerNames,
+  own?: { program: string; layer: (name: string) => Pick<Stage, "attributes" | "weights" | "uses"> },
+): Stage[] {
   return Array.from({ length: encoder.layers }, (_, i): Stage => {
     const name = `${encoder.prefix}${module}.${i}`;
+    const more = own?.layer(name);
     return {
       name,
       block: true,
-      source: stageSource("encoder", "EncoderLayer"),
-      attributes: { ...layerAttributes(encoder), last: { bool: i === encoder.layers - 1 } },
-      weights: layerWeights(encoder, name, names),
+      source: stageSource(own?.program ?? "encoder", "EncoderLayer"),
+      attributes: {
+        ...layerAttributes(encoder),
+        last: { bool: i === encoder.layers - 1 },
+        ...more?.attributes,
+      },
+      weights: { ...layerWeights(encoder, name, names), ...more?.weights },
+      ...(more?.uses && { uses: more.uses }),
     };
   });
 }
@@ -196,15 +236,15 @@ export function layerWeights(encoder: Encoder, layer: string, names: LayerNames)
   return {
     qkv: linear([names.query, names.key, names.value], hidden, hidden),
     out: linear([names.out], hidden, hidden),
-    ...norm(encoder, "attention_norm", `${layer}.${names.attentionNorm}`, hidden),
+    ...normWeights(encoder, "attention_norm", `${layer}.${names.attentionNorm}`, hidden),
     up: linear([names.up], intermediate, hidden),
     down: linear([names.down], hidden, intermediate),
-    ...norm(encoder, "norm", `${layer}.${names.norm}`, hidden),
+    ...normWeights(encoder, "norm", `${layer}.${names.norm}`, hidden),
   };
 }
 
 /** A LayerNorm's weight and bias as attributes of a stage. */
-function norm(
+export function normWeights(
   { tensors }: Encoder,
   attribute: string,
   module: string,

@@ -140,3 +140,42 @@ def segment_mean(x: Tensor, segments: Tensor) -> Tensor:
     for segment in table:
         means.append(x[segment[0] : segment[0] + segment[1]].double().mean(0))
     return torch.stack(means).to(x.dtype)
+
+
+# Attention of every token to its whole row, with terms of how far apart they are: qkv [N, 3 * heads * head_dim], segments
+# without parents as for `attention` -> [N, heads * head_dim]. A query at i and a key at j have the distance i - j, whose
+# column is columns[distance + R] of columns [2 R + 1] int32; beyond R the last ones count. The score is
+# scale * (q . k + q . keys[column] + queries[column] . k) + bias[head, column] with keys and queries
+# [C, heads * head_dim] (DeBERTa's c2p and p2c) and bias [heads, C] (MPNet), each of which may be None.
+def relative_attention(qkv: Tensor, segments: Tensor, heads: int, head_dim: int, scale: float, columns: Tensor,
+                       keys: Optional[Tensor], queries: Optional[Tensor], bias: Optional[Tensor]) -> Tensor:
+    tokens = qkv.size(0)
+    block = 256  # queries at a time, so that memory grows with the row, not with its square
+    parts = qkv.view(tokens, 3 * heads, head_dim).transpose(0, 1).float()
+    reach = columns.size(0) // 2
+    table: List[List[int]] = segments.cpu().long().tolist()
+    out = parts.new_empty([heads, tokens, head_dim])
+    for segment in table:
+        start = segment[0]
+        length = segment[1]
+        assert segment[2] < 0, "relative attention takes whole rows"
+        k = parts[heads : 2 * heads, start : start + length]
+        v = parts[2 * heads :, start : start + length]
+        at = torch.arange(length, device=qkv.device)
+        for begin in range(0, length, block):
+            count = min(block, length - begin)
+            q = parts[:heads, start + begin : start + begin + count]
+            distance = at[begin : begin + count].unsqueeze(1) - at.unsqueeze(0)
+            column = columns[distance.clamp(-reach, reach) + reach].long()
+            scores = torch.matmul(q, k.transpose(1, 2))
+            if keys is not None:
+                rows = keys.float().view(-1, heads, head_dim).permute(1, 2, 0)
+                scores = scores + torch.matmul(q, rows).gather(2, column.expand([heads, -1, -1]))
+            if queries is not None:
+                rows = queries.float().view(-1, heads, head_dim).permute(1, 2, 0)
+                scores = scores + torch.matmul(k, rows).gather(2, column.t().expand([heads, -1, -1])).transpose(1, 2)
+            scores = scores * scale
+            if bias is not None:
+                scores = scores + bias.float()[:, column]
+            out[:, start + begin : start + begin + count] = torch.matmul(torch.softmax(scores, -1), v)
+    return out.transpose(0, 1).reshape(tokens, heads * head_dim).to(qkv.dtype)

@@ -1,8 +1,8 @@
 # What encoders of BERT's kind share: every token sees its whole row, and norms stand behind the blocks.
 
 
-# The sum of up to three tables, a norm, and where embeddings are narrower than the layers a projection: x is empty and
-# has the model's dtype, returns [N, hidden] in it.
+# The sum of up to three tables, a norm, and where embeddings are narrower than the layers a projection, before the norm
+# (DeBERTa) or after it: x is empty and has the model's dtype, returns [N, hidden] in it.
 class Embeddings:
     def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
         ids = batch["ids"]
@@ -12,9 +12,13 @@ class Embeddings:
             y = y + lookup(self.types, types).float()
         if self.positions is not None:
             y = y + lookup(self.positions, self.places(ids, batch["positions"])).float()
+        if self.projects_first and self.projection is not None:
+            y = linear(y.to(x.dtype), self.projection).float()
         y = layer_norm(y, self.norm, self.norm_bias, self.eps).to(x.dtype)
-        if self.projection is not None:
+        if not self.projects_first and self.projection is not None:
             y = linear(y, self.projection)
+        if self.kept:
+            batch["embeddings"] = y
         return y
 
     # RoBERTa counts the tokens of a row that are not padding, from behind the pad id on; those that are have its row.

@@ -28,6 +28,28 @@ export function parseBert(config: Config): BertConfig {
   return parseKeys(bertKeys, config);
 }
 
+/** What DeBERTa reads beside it. */
+const debertaKeys = v.object({
+  relative_attention: v.nullish(v.boolean()),
+  position_biased_input: v.nullish(v.boolean()),
+  position_buckets: v.nullish(v.pipe(v.number(), v.integer(), v.maxValue(2 ** 16))),
+  max_relative_positions: v.nullish(v.pipe(v.number(), v.integer(), v.maxValue(2 ** 16))),
+  max_position_embeddings: v.nullish(count(2 ** 16)),
+  pos_att_type: v.nullish(v.union([v.string(), v.array(v.string())])),
+  share_att_key: v.nullish(v.boolean()),
+  norm_rel_ebd: v.nullish(v.string()),
+  pooler_hidden_act: v.nullish(v.string()),
+  conv_kernel_size: v.nullish(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(99))),
+  conv_groups: v.nullish(count(2 ** 17)),
+  conv_act: v.nullish(v.string()),
+  attention_head_size: v.nullish(count(2 ** 16)),
+});
+export type DebertaConfig = v.InferOutput<typeof debertaKeys>;
+
+export function parseDeberta(config: Config): DebertaConfig {
+  return parseKeys(debertaKeys, config);
+}
+
 const theta = v.nullish(v.pipe(v.number(), v.gtValue(1)));
 
 const modernBertKeys = v.object({

@@ -6,8 +6,8 @@ import { stageSource } from "../sources.js";
 import type { Stage } from "../stage.js";
 import type { WeightSpec } from "../../native/binding.js";
 
-const LAYERS = "encoder.layer";
-const NAMES: LayerNames = {
+export const LAYERS = "encoder.layer";
+export const BERT_LAYER: LayerNames = {
   query: "attention.self.query",
   key: "attention.self.key",
   value: "attention.self.value",
@@ -19,7 +19,7 @@ const NAMES: LayerNames = {
 };
 
 /** A head that reads the first token. */
-function classifier(out: string, dense: string, activation: string): Classifier {
+export function classifier(out: string, dense: string, activation: string): Classifier {
   return {
     module: out,
     head: classificationHead({ dense, out, activation }),
@@ -35,7 +35,7 @@ export const bert = encoderFamily({
   padTokenId: 0,
   typeCount: 2,
   classifier: classifier("classifier", "pooler.dense", "tanh"),
-  stages: (encoder) => layerStages(encoder, LAYERS, NAMES),
+  stages: (encoder) => layerStages(encoder, LAYERS, BERT_LAYER),
 });
 
 export const roberta = encoderFamily({
@@ -46,7 +46,7 @@ export const roberta = encoderFamily({
   typeCount: 2,
   countsFromPad: true,
   classifier: classifier("classifier.out_proj", "classifier.dense", "tanh"),
-  stages: (encoder) => layerStages(encoder, LAYERS, NAMES),
+  stages: (encoder) => layerStages(encoder, LAYERS, BERT_LAYER),
 });
 
 export const electra = encoderFamily({
@@ -57,8 +57,9 @@ export const electra = encoderFamily({
   typeCount: 2,
   classifier: classifier("classifier.out_proj", "classifier.dense", "gelu"),
   embeddingSize: 128,
-  projection: (width, hidden) => (width === hidden ? undefined : "embeddings_project"),
-  stages: (encoder) => layerStages(encoder, LAYERS, NAMES),
+  projection: (width, hidden) =>
+    width === hidden ? undefined : { module: "embeddings_project", bias: true, first: false },
+  stages: (encoder) => layerStages(encoder, LAYERS, BERT_LAYER),
 });
 
 export const distilbert = encoderFamily({
@@ -101,7 +102,7 @@ export const albert = encoderFamily({
   activation: "gelu_new",
   classifier: classifier("classifier", "pooler", "tanh"),
   embeddingSize: 128,
-  projection: () => "encoder.embedding_hidden_mapping_in",
+  projection: () => ({ module: "encoder.embedding_hidden_mapping_in", bias: true, first: false }),
   stages(encoder) {
     const { config, prefix, layers } = encoder;
     const groups = config.num_hidden_groups ?? 1;

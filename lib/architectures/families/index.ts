@@ -1,10 +1,12 @@
 import type { Family } from "../family.js";
 import { albert, bert, distilbert, electra, roberta } from "./bert.js";
+import { deberta } from "./deberta.js";
 import { gemma, gemma2, gemma3 } from "./gemma.js";
 import { internlm2 } from "./internlm2.js";
 import { llama, mistral, qwen2, qwen3 } from "./llama.js";
 import { mixtral } from "./mixtral.js";
 import { modernbert } from "./modernbert.js";
+import { mpnet } from "./mpnet.js";
 import { olmo2 } from "./olmo2.js";
 import { phi3 } from "./phi3.js";
 
@@ -26,4 +28,6 @@ export const families: readonly Family[] = [
   distilbert,
   albert,
   modernbert,
+  deberta,
+  mpnet,
 ];

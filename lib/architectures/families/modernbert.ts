@@ -51,7 +51,13 @@ export const modernbert: Family = {
       name: `${prefix}embeddings`,
       block: true,
       source: stageSource("encoder", "Embeddings"),
-      attributes: { eps, reads_types: { bool: false }, counts_from: { int: -1 } },
+      attributes: {
+        eps,
+        reads_types: { bool: false },
+        counts_from: { int: -1 },
+        projects_first: { bool: false },
+        kept: { bool: false },
+      },
       weights: {
         words: tensors.table(`${prefix}${EMBEDDING}`, [config.vocab_size, hidden]),
         types: null,
