@@ -65,7 +65,8 @@ void attend(const at::Tensor& qkv, const std::vector<Segment>& segments, const A
                     .softcap = static_cast<float>(shape.softcap),
                     .out = result + (token * shape.q_heads + head) * d,
                     .out_stride = shape.q_heads * d,
-                    .scratch = elements<char>(scratch) + at::get_thread_num() * scratch_bytes});
+                    .scratch = elements<char>(scratch) + at::get_thread_num() * scratch_bytes,
+                    .distances = nullptr});
   });
 }
 

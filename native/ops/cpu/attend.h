@@ -35,6 +35,54 @@ inline void weigh_values(const Scratch& s, Matrix weights, const float* values, 
   }
 }
 
+/** Rows of a head as lanes: into [rows][lanes]. */
+template <class T>
+inline void load_rows(const T* from, int64_t stride, int64_t rows, int64_t head_dim, float* to) {
+  const int64_t lanes = head_dim / Format<T>::kPerLane;
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t i = 0; i < lanes; i += kWidth) {
+      const int64_t n = lanes - i < kWidth ? lanes - i : kWidth;
+      store(to + r * lanes + i, load_lanes(from + r * stride, i, n), n);
+    }
+  }
+}
+
+template <class T>
+void products(const T* rows, int64_t stride, int64_t count, int64_t head_dim, const char* const* blocks,
+              int64_t block_count, float* out, char* scratch) {
+  using Lanes = typename Format<T>::Lanes;
+  constexpr int64_t kPanel = kTileVecs * kWidth;
+  const int64_t lanes = head_dim / Format<T>::kPerLane, width = block_count * kBlock;
+  const Scratch s = divide(scratch, head_dim);
+  load_rows(rows, stride, count, head_dim, s.query);
+  for (int64_t b = 0; b < block_count; ++b) {
+    const float* keys = block_keys<T>(const_cast<char*>(blocks[b]));
+    for (int64_t panel = 0; panel < kBlock; panel += kPanel) {
+      strips(count, [&](int64_t r, int64_t n) {
+        any_tile<Lanes>(n, kTileVecs, {s.query + r * lanes, lanes}, {keys + panel, kBlock}, lanes, nullptr,
+                        out + r * width + b * kBlock + panel, width);
+      });
+    }
+  }
+}
+
+/** Adds the terms for distances to the products with a block of keys that starts at position `start`. */
+template <class T>
+inline void add_distances(const Scratch& s, const Attend<T>& q, int64_t start) {
+  const Distances& d = *q.distances;
+  for (int64_t r = 0; r < q.rows; ++r) {
+    const int32_t* columns = d.columns + start - (q.position + r);
+    float* row = s.scores + r * kBlock;
+    for (int64_t i = 0; i < kBlock; i += kWidth) {
+      Vec x = load(row + i);
+      if (d.of_queries) x = x + gather(d.of_queries + r * d.width, columns + i);
+      if (d.of_keys) x = x + gather(d.of_keys + (start + i) * d.width, columns + i, d.width);
+      if (d.bias) x = x + gather(d.bias, columns + i);
+      store(row + i, x);
+    }
+  }
+}
+
 /** More keys than there are, and few enough to be added to a position. */
 constexpr int64_t kEverything = int64_t{1} << 32;
 
@@ -44,12 +92,9 @@ void attend(const Attend<T>& q) {
   constexpr int64_t kPerLane = Format<T>::kPerLane;
   const int64_t rows = q.rows * q.heads, lanes = q.head_dim / kPerLane, width = padded(q.head_dim);
   const Scratch s = divide(q.scratch, q.head_dim);
-  for (int64_t r = 0; r < rows; ++r) {
-    const T* row = q.query + (r % q.rows) * q.query_stride + (r / q.rows) * q.head_dim;
-    for (int64_t i = 0; i < lanes; i += kWidth) {
-      const int64_t n = lanes - i < kWidth ? lanes - i : kWidth;
-      store(s.query + r * lanes + i, load_lanes(row, i, n), n);
-    }
+  for (int64_t head = 0; head < q.heads; ++head) {
+    load_rows(q.query + head * q.head_dim, q.query_stride, q.rows, q.head_dim,
+              s.query + head * q.rows * lanes);
   }
   const int64_t window = q.window > 0 ? q.window - 1 : kEverything;
   const Matrix weights = kPerLane == 2 ? Matrix{s.weights, kBlock / 2} : Matrix{s.scores, kBlock};
@@ -58,6 +103,7 @@ void attend(const Attend<T>& q) {
     const int64_t start = (q.first_block + b) * kBlock;
     const Sight sight{q.rows, q.position - start, q.end - start, window, q.causal ? 0 : window};
     query_keys<Lanes>(s, block_keys<T>(block), lanes, rows, sight);
+    if (q.distances) add_distances(s, q, start);
     soften<T>(s, rows, sight, q.scale, q.softcap, b == 0);
     weigh_values<Lanes>(s, weights, block_values<T>(block, q.head_dim), width, kPerLane, rows, sight, b == 0);
   }

@@ -4,6 +4,24 @@
 
 namespace reward_model_score::cpu {
 
+/**
+ * Terms of a score that depend on how far a key is from a query, of one head. What a term reads is null where
+ * it is not there. The scale of the scores is applied to their sum.
+ */
+struct Distances {
+  /** [width] columns a row. */
+  int64_t width;
+  /** Column by position of the key - position of the query, from the smallest up; this points at the entry of
+   * 0. */
+  const int32_t* columns;
+  /** Products of the queries with a table: [rows, width]. */
+  const float* of_queries;
+  /** Products of the keys with a table, by position: [end, filled up to whole blocks, width]. */
+  const float* of_keys;
+  /** [width] */
+  const float* bias;
+};
+
 /** Query rows of one block of positions: `rows` tokens in `heads` heads that share keys and values. */
 template <class T>
 struct Attend {
@@ -29,6 +47,8 @@ struct Attend {
   T* out;
   int64_t out_stride;
   char* scratch;
+  /** Or null; with it there is one head. */
+  const Distances* distances;
 };
 
 template <class T>
@@ -64,6 +84,12 @@ struct Kernels {
    * its start. */
   void (*pack)(const T* keys, const T* values, int64_t stride, const int32_t* tokens, int64_t count,
                int64_t head_dim, char* block);
+  /**
+   * Products of kMaxRows rows at most, at distance `stride`, with the keys of packed blocks: out [count,
+   * kBlock * block_count].
+   */
+  void (*products)(const T* rows, int64_t stride, int64_t count, int64_t head_dim, const char* const* blocks,
+                   int64_t block_count, float* out, char* scratch);
   int64_t (*scratch_bytes)(int64_t head_dim);
   void (*attend)(const Attend<T>& query);
 };

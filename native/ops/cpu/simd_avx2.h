@@ -66,6 +66,18 @@ inline float largest(Vec x) {
   return _mm_cvtss_f32(_mm_max_ps(quarter, _mm_movehdup_ps(quarter)));
 }
 
+/** base[index[i]] */
+inline Vec gather(const float* base, const int32_t* index) {
+  return _mm256_i32gather_ps(base, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)), 4);
+}
+/** base[i * stride + index[i]] */
+inline Vec gather(const float* base, const int32_t* index, int64_t stride) {
+  const __m256i rows = _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
+                                          _mm256_set1_epi32(static_cast<int>(stride)));
+  const __m256i own = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index));
+  return _mm256_i32gather_ps(base, _mm256_add_epi32(own, rows), 4);
+}
+
 /** Keeps the lanes from..to, the others become -inf. */
 inline Vec keep_lanes(Vec x, int64_t from, int64_t to) {
   const int64_t low = from < 0 ? 0 : from > 8 ? 8 : from, high = to < 0 ? 0 : to > 8 ? 8 : to;

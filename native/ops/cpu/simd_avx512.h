@@ -50,6 +50,17 @@ inline Vec if_less(Vec a, Vec b, Vec yes, Vec no) {
 inline float sum(Vec x) { return _mm512_reduce_add_ps(x); }
 inline float largest(Vec x) { return _mm512_reduce_max_ps(x); }
 
+/** base[index[i]] */
+inline Vec gather(const float* base, const int32_t* index) {
+  return _mm512_i32gather_ps(_mm512_loadu_si512(index), base, 4);
+}
+/** base[i * stride + index[i]] */
+inline Vec gather(const float* base, const int32_t* index, int64_t stride) {
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i rows = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(static_cast<int>(stride)));
+  return _mm512_i32gather_ps(_mm512_add_epi32(_mm512_loadu_si512(index), rows), base, 4);
+}
+
 /** Keeps the lanes from..to, the others become -inf. */
 inline Vec keep_lanes(Vec x, int64_t from, int64_t to) {
   const int64_t low = from < 0 ? 0 : from > 16 ? 16 : from, high = to < 0 ? 0 : to > 16 ? 16 : to;

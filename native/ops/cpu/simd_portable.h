@@ -77,6 +77,16 @@ inline float largest(Vec x) {
   return a < b ? b : a;
 }
 
+/** base[index[i]] */
+inline Vec gather(const float* base, const int32_t* index) {
+  return Vec{base[index[0]], base[index[1]], base[index[2]], base[index[3]]};
+}
+/** base[i * stride + index[i]] */
+inline Vec gather(const float* base, const int32_t* index, int64_t stride) {
+  return Vec{base[index[0]], base[stride + index[1]], base[2 * stride + index[2]],
+             base[3 * stride + index[3]]};
+}
+
 /** Keeps the lanes from..to, the others become -inf. */
 inline Vec keep_lanes(Vec x, int64_t from, int64_t to) {
   for (int i = 0; i < 4; ++i)

@@ -1,9 +1,18 @@
 /** What the kernels of every instruction set must do. */
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { openEngineTest, type EngineTest, type Value } from "../engine-test.js";
+import { openEngineTest, type EngineTest, type TensorValue, type Value } from "../engine-test.js";
 import { attentionBits } from "./attention-bits.js";
-import { Random, randomTree, segmentTable, tokenCount, type OpDtype } from "./inputs.js";
+import {
+  addSegment,
+  Random,
+  randomTree,
+  segmentTable,
+  tensor,
+  tokenCount,
+  type OpDtype,
+  type Segment,
+} from "./inputs.js";
 import { compileOps, difference, sameBits, widened, type Op, type RunOp } from "./programs.js";
 
 const dtypes = ["float32", "bfloat16"] as const;
@@ -107,6 +116,48 @@ export function describeKernels(level: keyof typeof flags): void {
           ] as const) {
             expectEqual(dtype, "gated_activation", random.tensor(dtype, 23, 2 * size, range), kind);
             expectEqual(dtype, "activation", random.tensor(dtype, 23, size, range), kind);
+          }
+        },
+      );
+
+      it.each(Array.from({ length: 12 }, (_, seed) => seed))(
+        "relative attention is the reference's, and has the same bits in any pack (%i)",
+        (seed) => {
+          const random = new Random(seed);
+          engine.setThreads(random.int(1, 3));
+          const heads = random.int(1, 3);
+          const headDim = random.pick([2, 6, 16, 64]);
+          const reach = random.pick([1, 5, 70, 300]);
+          const count = random.pick([1, 7, 64, 65, 150]);
+          // Columns grow with the distance, as those of models do.
+          const distances = 2 * reach + 1;
+          const columns: TensorValue = {
+            dtype: "int32",
+            shape: [distances],
+            data: Int32Array.from({ length: distances }, (_, i) => Math.floor((i * count) / distances)),
+          };
+          const width = heads * headDim;
+          const table = (present: boolean) => (present ? random.tensor(dtype, count, width, 2) : null);
+          const [keys, queries] = [table(seed % 4 !== 1), table(seed % 4 !== 2)];
+          const bias = seed % 4 === 3 ? null : random.tensor("float32", heads, count, 2);
+          const scale = { float: headDim ** -0.5 };
+          const sizes = [heads, headDim].map((int) => ({ int }));
+          const segments = randomTree(random, random.int(1, 5), false);
+          const values = random.values(tokenCount(segments) * 3 * width, 2);
+          const attend = (run: RunOp, from: number, of: Segment[], as: (value: Value) => Value) => {
+            const tokens = tokenCount(of);
+            const part = values.subarray(from * 3 * width, (from + tokens) * 3 * width);
+            const inputs = [tensor(dtype, [tokens, 3 * width], part), segmentTable(of), ...sizes, scale];
+            return run("relative_attention", ...[...inputs, columns, keys, queries, bias].map(as));
+          };
+          const packed = attend(fused, 0, segments, (value) => value);
+          const error = difference(packed, attend(reference, 0, segments, widened));
+          expect(error).toBeLessThan(tolerance[dtype]);
+          for (const { start, length } of segments) {
+            const alone: Segment[] = [];
+            addSegment(alone, length);
+            const own = attend(fused, start, alone, (value) => value);
+            expect(sameBits(packed.subarray(start * width, (start + length) * width), own)).toBe(true);
           }
         },
       );

@@ -16,6 +16,10 @@ def run_rms_norm(x: Tensor, weight: Tensor, eps: float, unit_offset: bool) -> Te
 def run_layer_norm(x: Tensor, weight: Tensor, bias: Optional[Tensor], eps: float) -> Tensor:
     return layer_norm(x, weight, bias, eps).float()
 
+def run_relative_attention(qkv: Tensor, segments: Tensor, heads: int, head_dim: int, scale: float, columns: Tensor,
+                           keys: Optional[Tensor], queries: Optional[Tensor], bias: Optional[Tensor]) -> Tensor:
+    return relative_attention(qkv, segments, heads, head_dim, scale, columns, keys, queries, bias).float()
+
 def run_activation(x: Tensor, kind: str) -> Tensor:
     return activation(x, kind).float()
 
@@ -37,6 +41,7 @@ export type Op =
   | "rotary"
   | "rms_norm"
   | "layer_norm"
+  | "relative_attention"
   | "activation"
   | "gated_activation"
   | "segment_mean"
