@@ -8,7 +8,9 @@ const ACTIVATIONS: Record<string, string> = {
   gelu_new: "gelu_tanh",
   gelu_pytorch_tanh: "gelu_tanh",
   gelu_fast: "gelu_tanh",
+  quick_gelu: "quick_gelu",
   relu: "relu",
+  relu2: "relu2",
   tanh: "tanh",
 };
 

@@ -13,6 +13,8 @@ cpu::Activation parse(const char* op, c10::string_view name) {
   if (name == "gelu") return cpu::Activation::kGelu;
   if (name == "gelu_tanh") return cpu::Activation::kGeluTanh;
   if (name == "relu") return cpu::Activation::kRelu;
+  if (name == "relu2") return cpu::Activation::kRelu2;
+  if (name == "quick_gelu") return cpu::Activation::kQuickGelu;
   if (name == "tanh") return cpu::Activation::kTanh;
   TORCH_CHECK(false, op, ": unknown activation ", name);
 }

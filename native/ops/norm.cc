@@ -24,11 +24,11 @@ at::Tensor rms_norm(const at::Tensor& input, const at::Tensor& weight, double ep
   return out;
 }
 
-at::Tensor layer_norm(const at::Tensor& input, const at::Tensor& weight,
+at::Tensor layer_norm(const at::Tensor& input, const std::optional<at::Tensor>& weight,
                       const std::optional<at::Tensor>& bias, double eps) {
   const at::Tensor x = input.contiguous();
   const int64_t size = x.size(-1), rows = x.numel() / size;
-  const float* w = weights("layer_norm", weight, size);
+  const float* w = weight ? weights("layer_norm", *weight, size) : nullptr;
   const float* b = bias ? weights("layer_norm", *bias, size) : nullptr;
   at::Tensor out = at::empty_like(x);
   dispatch("layer_norm", x, [&](auto element) {
@@ -47,7 +47,7 @@ at::Tensor layer_norm(const at::Tensor& input, const at::Tensor& weight,
 
 TORCH_LIBRARY_FRAGMENT(reward_model_score, library) {
   library.def("rms_norm(Tensor x, Tensor weight, float eps, bool unit_offset) -> Tensor");
-  library.def("layer_norm(Tensor x, Tensor weight, Tensor? bias, float eps) -> Tensor");
+  library.def("layer_norm(Tensor x, Tensor? weight, Tensor? bias, float eps) -> Tensor");
 }
 
 TORCH_LIBRARY_IMPL(reward_model_score, CPU, library) {

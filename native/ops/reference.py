@@ -30,10 +30,12 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float, unit_offset: bool) -> Tensor
     return (y * scale).to(x.dtype)
 
 
-# (x - mean) / sqrt(variance + eps) * weight + bias over the last dimension; variance is the biased one.
-def layer_norm(x: Tensor, weight: Tensor, bias: Optional[Tensor], eps: float) -> Tensor:
+# (x - mean) / sqrt(variance + eps) * weight + bias over the last dimension, without what is None; variance is the biased
+# one.
+def layer_norm(x: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], eps: float) -> Tensor:
+    w = weight.float() if weight is not None else None
     b = bias.float() if bias is not None else None
-    return torch.layer_norm(x.float(), [x.size(-1)], weight.float(), b, eps).to(x.dtype)
+    return torch.layer_norm(x.float(), [x.size(-1)], w, b, eps).to(x.dtype)
 
 
 # qkv [N, (q_heads + 2 kv_heads) * head_dim] = q | k | v. Optional RMSNorm of every head of q and k over its
@@ -107,7 +109,7 @@ def attention(qkv: Tensor, segments: Tensor, q_heads: int, kv_heads: int, head_d
     return out.transpose(0, 1).reshape(tokens, q_heads * head_dim).to(qkv.dtype)
 
 
-# "gelu" is the exact one, "gelu_tanh" its approximation. In float32.
+# "gelu" is the exact one, "gelu_tanh" and "quick_gelu" are approximations of it, "relu2" is the square of "relu". In float32.
 def activated(x: Tensor, kind: str) -> Tensor:
     if kind == "silu":
         return torch.silu(x)
@@ -117,6 +119,10 @@ def activated(x: Tensor, kind: str) -> Tensor:
         return torch.gelu(x, approximate="tanh")
     elif kind == "relu":
         return torch.relu(x)
+    elif kind == "relu2":
+        return torch.relu(x) * torch.relu(x)
+    elif kind == "quick_gelu":
+        return x * torch.sigmoid(1.702 * x)
     else:
         assert kind == "tanh", "unknown activation"
         return torch.tanh(x)

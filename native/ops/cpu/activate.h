@@ -5,6 +5,8 @@ inline Vec activate(Vec x) {
   if constexpr (kind == Activation::kSilu) return x * sigmoid(x);
   if constexpr (kind == Activation::kGelu) return x * normal_cdf(x);
   if constexpr (kind == Activation::kRelu) return max(splat(0), x);
+  if constexpr (kind == Activation::kRelu2) return max(splat(0), x) * max(splat(0), x);
+  if constexpr (kind == Activation::kQuickGelu) return x * sigmoid(splat(1.702f) * x);
   if constexpr (kind == Activation::kTanh) return tanh(x);
   // 0.5 x (1 + tanh(u)) = x sigmoid(2u), u = sqrt(2 / pi) (x + 0.044715 x^3)
   return x * sigmoid(splat(1.5957691216f) * fma(x * x * x, splat(0.044715f), x));
@@ -36,6 +38,10 @@ void activate(const T* x, const T* up, Activation activation, int64_t size, T* o
       return activate_row<Activation::kGeluTanh>(x, up, size, out);
     case Activation::kRelu:
       return activate_row<Activation::kRelu>(x, up, size, out);
+    case Activation::kRelu2:
+      return activate_row<Activation::kRelu2>(x, up, size, out);
+    case Activation::kQuickGelu:
+      return activate_row<Activation::kQuickGelu>(x, up, size, out);
     case Activation::kTanh:
       return activate_row<Activation::kTanh>(x, up, size, out);
   }

@@ -11,7 +11,7 @@ struct Bf16 {
   uint16_t bits;
 };
 
-enum class Activation { kSilu, kGelu, kGeluTanh, kRelu, kTanh };
+enum class Activation { kSilu, kGelu, kGeluTanh, kRelu, kRelu2, kQuickGelu, kTanh };
 
 /** Width of a block of keys. Blocks start at multiples of it in absolute positions. */
 constexpr int64_t kBlock = 64;

@@ -54,7 +54,8 @@ void layer_norm(const T* x, const float* weight, const float* bias, float eps, i
   const Vec scale = splat(1.0f / __builtin_sqrtf(squares / static_cast<float>(size) + eps));
   for (int64_t i = 0; i < size; i += kWidth) {
     const int64_t n = size - i < kWidth ? size - i : kWidth;
+    const Vec factor = weight ? load(weight + i, n) : splat(1);
     const Vec shift = bias ? load(bias + i, n) : splat(0);
-    store(out + i, fma((load(x + i, n) - center) * scale, load(weight + i, n), shift), n);
+    store(out + i, fma((load(x + i, n) - center) * scale, factor, shift), n);
   }
 }

@@ -82,7 +82,13 @@ export function describeKernels(level: keyof typeof flags): void {
         for (const unitOffset of [false, true])
           expectEqual(dtype, "rms_norm", x, weight, { float: 1e-6 }, unitOffset);
         if (size === 1) return; // nothing but the bias is left
-        for (const shift of [bias, null]) expectEqual(dtype, "layer_norm", x, weight, shift, { float: 1e-5 });
+        for (const [scale, shift] of [
+          [weight, bias],
+          [weight, null],
+          [null, bias],
+          [null, null],
+        ])
+          expectEqual(dtype, "layer_norm", x, scale!, shift!, { float: 1e-5 });
       });
 
       it.each([
@@ -103,7 +109,7 @@ export function describeKernels(level: keyof typeof flags): void {
         }
       });
 
-      it.each(["silu", "gelu", "gelu_tanh", "relu", "tanh"])(
+      it.each(["silu", "gelu", "gelu_tanh", "relu", "relu2", "quick_gelu", "tanh"])(
         "%s is the reference's, into the tails",
         (kind) => {
           const random = new Random(5);

@@ -13,7 +13,7 @@ def run_rotary(qkv: Tensor, cos: Tensor, sin: Tensor, q_heads: int, kv_heads: in
 def run_rms_norm(x: Tensor, weight: Tensor, eps: float, unit_offset: bool) -> Tensor:
     return rms_norm(x, weight, eps, unit_offset).float()
 
-def run_layer_norm(x: Tensor, weight: Tensor, bias: Optional[Tensor], eps: float) -> Tensor:
+def run_layer_norm(x: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], eps: float) -> Tensor:
     return layer_norm(x, weight, bias, eps).float()
 
 def run_relative_attention(qkv: Tensor, segments: Tensor, heads: int, head_dim: int, scale: float, columns: Tensor,
