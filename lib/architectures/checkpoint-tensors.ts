@@ -4,9 +4,9 @@ import { isOfAdapter, isOriginalCopy, moduleName } from "./module-names.js";
 
 const DTYPES: Record<string, Dtype> = { F64: "float32", F32: "float32", F16: "float16", BF16: "bfloat16" };
 
-/** Buffers that programs compute themselves. */
+/** Buffers that programs compute themselves, masks of old decoders among them. */
 const RECOMPUTED =
-  /(rotary_emb\.inv_freq|num_batches_tracked|normalizer\.count|embeddings\.(position_ids|token_type_ids))$/;
+  /(rotary_emb\.inv_freq|num_batches_tracked|normalizer\.count|embeddings\.(position_ids|token_type_ids)|\.(attn|attention)\.(masked_)?bias)$/;
 
 /** Part of a linear: rows of its weight. */
 export interface LinearPart {

@@ -1,9 +1,9 @@
-import type { Attribute, WeightSpec } from "../native/binding.js";
 import { activationOf } from "./activations.js";
 import type { CheckpointTensors } from "./checkpoint-tensors.js";
 import { configError, unsupported } from "./config/errors.js";
 import { parseDecoder, parseRope, type DecoderConfig } from "./config/decoder.js";
-import type { Family, Trunk } from "./family.js";
+import type { Config } from "./config/keys.js";
+import type { Family, PositionTable, Trunk } from "./family.js";
 import { SCORE, scoreHead } from "./heads.js";
 import { readRope, ropeStage, type Rope } from "./rope.js";
 import { stageSource } from "./sources.js";
@@ -12,6 +12,8 @@ import type { Stage } from "./stage.js";
 /** The sizes that every decoder has, read from a config and completed by the family's defaults. */
 export interface Decoder {
   config: DecoderConfig;
+  /** The same as it stands in config.json, for keys of one family. */
+  json: Config;
   tensors: CheckpointTensors;
   /** Of the trunk's tensors: "model." */
   prefix: string;
@@ -25,19 +27,43 @@ export interface Decoder {
   activation: string;
   /** A token sees nothing behind it. */
   causal: boolean;
+  /** The head reads the mean of every row, and not one of its tokens. */
+  mean: boolean;
 }
 
 /** What differs between families of decoders. */
 export interface DecoderFamily extends Pick<Family, "classNames" | "modelTypes"> {
+  /** The config in Llama's names, where the family has others. */
+  asDecoder?: (config: Config) => Config;
+  epsKey?: "rms_norm_eps" | "layer_norm_eps" | "layer_norm_epsilon" | "norm_eps";
   /** Values of absent config keys. */
   eps?: number;
   headDim?: number;
   theta?: number;
   activation?: string;
   padTokenId?: number;
+  partialRotaryFactor?: number;
+  maxPositions?: number;
   /** File in native/programs that holds the class DecoderLayer. */
   program: string;
-  embedding?: { name: string; scaled?: boolean };
+  /** Of the trunk's tensors, where the checkpoint does not show another; default "model." */
+  prefix?: string;
+  embedding?: {
+    name: string;
+    scaled?: boolean;
+    /** Default hidden_size. */
+    width?: (config: Config) => number | null | undefined;
+  };
+  /** Stages between the embedding and the first layer. */
+  stem?: (decoder: Decoder) => Stage[];
+  /** There is one where the stem looks positions up. */
+  positionTable?: (decoder: Decoder) => PositionTable;
+  /** The module that the layers are numbered in; default "layers". */
+  layers?: string;
+  /** Whether the head reads the mean of every row, which `end` then makes. */
+  mean?: (config: Config) => boolean;
+  /** Stages behind the last layer; default an RMSNorm called "norm". */
+  end?: (decoder: Decoder) => Stage[];
   /** Gemma's norms multiply by 1 + weight. */
   unitOffset?: boolean;
   /** RoPE kinds by suffix of the batch's "cos" and "sin"; absent: one kind from the usual keys. */
@@ -46,7 +72,10 @@ export interface DecoderFamily extends Pick<Family, "classNames" | "modelTypes">
 }
 
 /** What the stage of one layer is made of. */
-export type LayerSpec = Pick<Stage, "attributes" | "weights" | "renames" | "uses">;
+export interface LayerSpec extends Pick<Stage, "attributes" | "weights" | "renames" | "uses"> {
+  /** Default the family's program. */
+  source?: string;
+}
 
 /** A family whose trunk is an embedding, decoder layers with RoPE, and a final norm. */
 export function decoderFamily(family: DecoderFamily): Family {
@@ -56,24 +85,25 @@ export function decoderFamily(family: DecoderFamily): Family {
     modelTypes,
     padTokenId,
     classifier: { module: SCORE, head: scoreHead, pooling: { rule: "hf" }, inputFormat: "chat" },
-    build: (config, tensors) => buildTrunk(parseDecoder(config), tensors, family),
+    build: (config, tensors) => buildTrunk(family.asDecoder?.(config) ?? config, tensors, family),
   };
 }
 
-function buildTrunk(config: DecoderConfig, tensors: CheckpointTensors, family: DecoderFamily): Trunk {
-  const embedding = family.embedding?.name ?? "embed_tokens";
-  const decoder = readDecoder(config, tensors, family, tensors.prefixOf(`${embedding}.weight`, "model."));
-  const { prefix, hidden, layers, eps } = decoder;
+function buildTrunk(json: Config, tensors: CheckpointTensors, family: DecoderFamily): Trunk {
+  const { name: embedding, scaled = false, width } = family.embedding ?? { name: "embed_tokens" };
+  const prefix = tensors.prefixOf(`${embedding}.weight`, family.prefix ?? "model.");
+  const decoder = readDecoder(json, tensors, family, prefix);
+  const { config, hidden, layers, eps } = decoder;
   const tableName = `${prefix}${embedding}.weight`;
   const table = tensors.find(tableName);
-  if (table.shape[0] !== config.vocab_size || table.shape[1] !== hidden) {
+  const columns = width?.(json) ?? hidden;
+  if (table.shape[0] !== config.vocab_size || table.shape[1] !== columns) {
     throw configError(
-      `vocab_size ${config.vocab_size} and hidden_size ${hidden} contradict the embedding's shape [${table.shape.join(", ")}].`,
+      `vocab_size ${config.vocab_size} and hidden_size ${columns} contradict the embedding's shape [${table.shape.join(", ")}].`,
     );
   }
   const norm = { eps: { float: eps }, unit_offset: { bool: family.unitOffset ?? false } };
   const ropes = family.ropes?.(decoder) ?? { "": commonRope(decoder, family) };
-  const scaled = family.embedding?.scaled ?? false;
   const stages: Stage[] = [
     {
       name: `${prefix}${embedding}`,
@@ -83,43 +113,52 @@ function buildTrunk(config: DecoderConfig, tensors: CheckpointTensors, family: D
       attributes: { scale: { float: scaled ? Math.sqrt(hidden) : 1 } },
       weights: { weight: tensors.table(tableName, table.shape) },
     },
+    ...(family.stem?.(decoder) ?? []),
     ...Object.entries(ropes).map(([suffix, rope]) => ropeStage(`${prefix}rotary_emb`, rope, suffix)),
   ];
   const source = stageSource(family.program, "DecoderLayer");
   for (let i = 0; i < layers; i++) {
     const layer = family.layer(decoder, i);
-    const last = { last: { bool: i === layers - 1 } };
+    const last = { last: { bool: i === layers - 1 && !decoder.mean } };
     stages.push({
-      ...layer,
-      name: `${prefix}layers.${i}`,
-      block: true,
       source,
+      ...layer,
+      name: `${prefix}${family.layers ?? "layers"}.${i}`,
+      block: true,
       attributes: { ...norm, ...last, ...layer.attributes },
     });
   }
-  stages.push({
-    name: `${prefix}norm`,
-    block: false,
-    source: stageSource("decoder", "Norm"),
-    attributes: norm,
-    weights: { weight: tensors.dense(`${prefix}norm.weight`, [hidden], "float32") },
-  });
+  stages.push(
+    ...(family.end?.(decoder) ?? [
+      {
+        name: `${prefix}norm`,
+        block: false,
+        source: stageSource("decoder", "Norm"),
+        attributes: norm,
+        weights: { weight: tensors.dense(`${prefix}norm.weight`, [hidden], "float32") },
+      },
+    ]),
+  );
+  const positionTable = family.positionTable?.(decoder);
   return {
     stages,
     embedding: tableName,
-    hidden,
-    ...(config.max_position_embeddings != null && { maxPositions: config.max_position_embeddings }),
-    causal: decoder.causal,
+    hidden: columns,
+    ...(positionTable
+      ? { positionTable }
+      : config.max_position_embeddings != null && { maxPositions: config.max_position_embeddings }),
+    causal: decoder.causal && !decoder.mean,
     ropes: Object.values(ropes),
   };
 }
 
 function readDecoder(
-  config: DecoderConfig,
+  json: Config,
   tensors: CheckpointTensors,
   family: DecoderFamily,
   prefix: string,
 ): Decoder {
+  const config = parseDecoder(json);
   if (config.use_bidirectional_attention) {
     throw unsupported("use_bidirectional_attention", "bidirectional attention has no built-in program.");
   }
@@ -135,6 +174,7 @@ function readDecoder(
   const act = config.hidden_activation ?? config.hidden_act ?? family.activation ?? "silu";
   return {
     config,
+    json,
     tensors,
     prefix,
     hidden,
@@ -143,9 +183,10 @@ function readDecoder(
     qHeads,
     kvHeads,
     headDim,
-    eps: config.rms_norm_eps ?? family.eps ?? 1e-6,
+    eps: config[family.epsKey ?? "rms_norm_eps"] ?? family.eps ?? 1e-6,
     activation: activationOf(act, "hidden_act"),
     causal: true,
+    mean: family.mean?.(json) ?? false,
   };
 }
 
@@ -153,82 +194,20 @@ function readDecoder(
 function commonRope(decoder: Decoder, family: DecoderFamily): Rope {
   const { config } = decoder;
   const parameters = parseRope(config.rope_scaling ?? config.rope_parameters ?? {}, "rope_parameters");
-  return readRope(parameters, ropeContext(decoder, config.rope_theta ?? family.theta ?? 10_000));
+  return readRope(parameters, ropeContext(decoder, config.rope_theta ?? family.theta ?? 10_000, family));
 }
 
-export function ropeContext(decoder: Decoder, theta: number) {
+export function ropeContext(
+  decoder: Decoder,
+  theta: number,
+  absent: Pick<DecoderFamily, "partialRotaryFactor" | "maxPositions"> = {},
+) {
   const { config, headDim } = decoder;
   return {
     headDim,
     theta,
-    maxPositions: config.max_position_embeddings ?? 2048,
+    maxPositions: config.max_position_embeddings ?? absent.maxPositions ?? 2048,
     originalPositions: config.original_max_position_embeddings ?? undefined,
-    partialRotaryFactor: config.partial_rotary_factor ?? 1,
+    partialRotaryFactor: config.partial_rotary_factor ?? absent.partialRotaryFactor ?? 1,
   };
-}
-
-/** Attributes that all kinds of attention share. */
-export function attentionAttributes(
-  decoder: Decoder,
-  window: number,
-  scale = decoder.headDim ** -0.5,
-): Record<string, Attribute> {
-  return {
-    q_heads: { int: decoder.qHeads },
-    kv_heads: { int: decoder.kvHeads },
-    head_dim: { int: decoder.headDim },
-    scale: { float: scale },
-    causal: { bool: decoder.causal },
-    window: { int: window },
-    activation: { string: decoder.activation },
-  };
-}
-
-/** qkv_proj (q, k and v in one) and o_proj. */
-export function attentionWeights(
-  decoder: Decoder,
-  layer: string,
-  bias: { qkv: boolean; o: boolean },
-): Record<string, WeightSpec> {
-  const { tensors, hidden, headDim, qHeads, kvHeads } = decoder;
-  const module = (name: string, heads: number) => ({
-    module: `${layer}self_attn.${name}`,
-    rows: heads * headDim,
-  });
-  return {
-    qkv_proj: tensors.linear(
-      [module("q_proj", qHeads), module("k_proj", kvHeads), module("v_proj", kvHeads)],
-      hidden,
-      bias.qkv,
-    ),
-    o_proj: tensors.linear([{ module: `${layer}self_attn.o_proj`, rows: hidden }], qHeads * headDim, bias.o),
-  };
-}
-
-/** RMSNorms of the heads of q and k, or none. */
-export function headNorms(
-  decoder: Decoder,
-  layer: string,
-  present: boolean,
-): Record<string, WeightSpec | null> {
-  const norm = (name: string) =>
-    present ? decoder.tensors.dense(`${layer}self_attn.${name}.weight`, [decoder.headDim], "float32") : null;
-  return { q_norm: norm("q_norm"), k_norm: norm("k_norm") };
-}
-
-/** gate_up_proj (gate and up in one) and down_proj. */
-export function mlpWeights(decoder: Decoder, layer: string, bias: boolean): Record<string, WeightSpec> {
-  const { tensors, hidden, intermediate } = decoder;
-  const module = (name: string) => ({ module: `${layer}mlp.${name}`, rows: intermediate });
-  return {
-    gate_up_proj: tensors.linear([module("gate_proj"), module("up_proj")], hidden, bias),
-    down_proj: tensors.linear([{ module: `${layer}mlp.down_proj`, rows: hidden }], intermediate, bias),
-  };
-}
-
-/** RMSNorms of the hidden states, by the names they have in the checkpoint. */
-export function layerNorms(decoder: Decoder, layer: string, ...names: string[]): Record<string, WeightSpec> {
-  return Object.fromEntries(
-    names.map((name) => [name, decoder.tensors.dense(`${layer}${name}.weight`, [decoder.hidden], "float32")]),
-  );
 }

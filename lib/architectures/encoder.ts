@@ -5,6 +5,7 @@ import { parseBert, type BertConfig } from "./config/encoder.js";
 import { configError, unsupported } from "./config/errors.js";
 import type { Config } from "./config/keys.js";
 import type { Family, PositionTable, Trunk } from "./family.js";
+import { layerNorm } from "./layer-norm.js";
 import { stageSource } from "./sources.js";
 import type { Stage } from "./stage.js";
 
@@ -128,7 +129,7 @@ function embeddingStage(
       words: table("word", config.vocab_size),
       types: typeCount > 0 ? table("token_type", typeCount) : null,
       positions: positions ? table("position", positionTable(encoder, family).rows) : null,
-      ...normWeights(encoder, "norm", `${name}.LayerNorm`, projection?.first ? hidden : width),
+      ...layerNorm(tensors, "norm", `${name}.LayerNorm`, projection?.first ? hidden : width),
       projection: projection
         ? tensors.linear([{ module: `${prefix}${projection.module}`, rows: hidden }], width, projection.bias)
         : null,
@@ -225,7 +226,11 @@ export function layerAttributes(encoder: Encoder): Record<string, Attribute> {
   };
 }
 
-export function layerWeights(encoder: Encoder, layer: string, names: LayerNames): Record<string, WeightSpec> {
+export function layerWeights(
+  encoder: Encoder,
+  layer: string,
+  names: LayerNames,
+): Record<string, WeightSpec | null> {
   const { tensors, hidden, intermediate } = encoder;
   const linear = (modules: string[], rows: number, columns: number) =>
     tensors.linear(
@@ -236,22 +241,9 @@ export function layerWeights(encoder: Encoder, layer: string, names: LayerNames)
   return {
     qkv: linear([names.query, names.key, names.value], hidden, hidden),
     out: linear([names.out], hidden, hidden),
-    ...normWeights(encoder, "attention_norm", `${layer}.${names.attentionNorm}`, hidden),
+    ...layerNorm(tensors, "attention_norm", `${layer}.${names.attentionNorm}`, hidden),
     up: linear([names.up], intermediate, hidden),
     down: linear([names.down], hidden, intermediate),
-    ...normWeights(encoder, "norm", `${layer}.${names.norm}`, hidden),
-  };
-}
-
-/** A LayerNorm's weight and bias as attributes of a stage. */
-export function normWeights(
-  { tensors }: Encoder,
-  attribute: string,
-  module: string,
-  width: number,
-): Record<string, WeightSpec> {
-  return {
-    [attribute]: tensors.dense(`${module}.weight`, [width], "float32"),
-    [`${attribute}_bias`]: tensors.dense(`${module}.bias`, [width], "float32"),
+    ...layerNorm(tensors, "norm", `${layer}.${names.norm}`, hidden),
   };
 }

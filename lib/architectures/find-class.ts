@@ -23,7 +23,7 @@ export interface FoundClass {
 /** Names of architectures that have a built-in program. */
 export function supportedArchitectures(families: readonly Family[]): string[] {
   const classes = families.flatMap(({ classNames }) => classNames);
-  return [...classes.map((name) => name + CLASSIFIER), ...customClasses.keys()];
+  return [...new Set(classes.map((name) => name + CLASSIFIER)), ...customClasses.keys()];
 }
 
 /**

@@ -1,4 +1,5 @@
 import { gemma2 } from "./families/gemma.js";
+import { gptNeoXReward } from "./families/gpt-neox.js";
 import { internlm2 } from "./families/internlm2.js";
 import { llama, mistral, qwen2 } from "./families/llama.js";
 import type { Family } from "./family.js";
@@ -84,6 +85,7 @@ const custom: Record<string, Registration> = {
   },
   LlamaRewardModel: { family: llama, head: valueHead(), pooling: { rule: "last" } },
   EurusRewardModel: { family: mistral, head: valueHead(), pooling: { rule: "last" } },
+  GPTNeoXRewardModel: { family: gptNeoXReward, head: valueHead(), pooling: { rule: "last" } },
   LlamaForScore: { family: llama, head: normalizedHead, pooling: { rule: "last" } },
   AtheneForSequenceClassification: {
     family: llama,

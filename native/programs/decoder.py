@@ -11,6 +11,18 @@ class Embedding:
         return x
 
 
+# Adds a learned vector for every position of a row.
+class Positions:
+    def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
+        return (x.float() + lookup(self.weight, batch["positions"]).float()).to(x.dtype)
+
+
+# Embeddings narrower than the layers are widened in front of them and narrowed behind them.
+class Projection:
+    def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
+        return linear(x, self.weight)
+
+
 # Adds "cos" and "sin" [N, dim / 2] (with a suffix, where layers use several kinds) to the batch.
 class RotaryEmbedding:
     def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
@@ -56,3 +68,12 @@ class RotaryEmbedding:
 class Norm:
     def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
         return rms_norm(x, self.weight, self.eps, self.unit_offset)
+
+
+# The same with a LayerNorm, of the pooled tokens, or of all and then the mean of every row.
+class LayerNorm:
+    def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
+        x = layer_norm(x, self.weight, self.weight_bias, self.eps)
+        if self.mean:
+            x = segment_mean(x, batch["segments"])
+        return x

@@ -5,12 +5,12 @@ import { readFixture, tensorInfos } from "../parity/fixtures.js";
 function attributes(name: string, changes: Record<string, unknown>) {
   const fixture = readFixture(name);
   const config = JSON.parse(JSON.stringify({ ...fixture.config, ...changes })) as unknown;
-  const { spec, pooling } = describeArchitecture({ config, tensors: tensorInfos(fixture) });
+  const { spec, ...others } = describeArchitecture({ config, tensors: tensorInfos(fixture) });
   const layers = spec.stages
-    .filter((stage) => stage.name.includes(".layers."))
+    .filter((stage) => /\.(layers|h)\./.test(stage.name))
     .map((stage) => stage.attributes);
   const ropes = spec.stages.filter((stage) => stage.attributes.theta).map((stage) => stage.attributes);
-  return { layers, ropes, pooling };
+  return { ...others, layers, ropes };
 }
 
 // What an absent key means is in the configuration classes of transformers 5.17, and differs between families.
@@ -25,6 +25,10 @@ it.each([
   ["phi3", "rms_norm_eps", "eps", { float: 1e-5 }],
   ["mixtral", "rms_norm_eps", "eps", { float: 1e-5 }],
   ["olmo2", "rms_norm_eps", "eps", { float: 1e-5 }],
+  ["gpt2-pad-is-null", "layer_norm_epsilon", "eps", { float: 1e-5 }],
+  ["gpt2", "activation_function", "activation", { string: "gelu_tanh" }],
+  ["gpt-neox", "layer_norm_eps", "eps", { float: 1e-5 }],
+  ["opt", "activation_function", "activation", { string: "relu" }],
 ])("%s without %s: %s is %j", (name, key, attribute, expected) => {
   expect(readFixture(name).config).not.toHaveProperty(key);
   expect(attributes(name, {}).layers[0]![attribute]).toEqual(expected);
@@ -60,10 +64,17 @@ it("Qwen has windows only with use_sliding_window, from max_window_layers on", (
   expect(windows({ max_window_layers: undefined })).toEqual([{ int: 0 }, { int: 0 }, { int: 0 }]);
 });
 
+it.each(["gpt2", "opt"])("%s has a table of positions, and rows end with it", (name) => {
+  const { positionTable, maxPositions } = attributes(name, {});
+  expect([positionTable, maxPositions]).toEqual([{ rows: 90 }, undefined]);
+});
+
 it.each([
   ["gemma-exact-gelu-default-pad", 0],
   ["phi3", 32000],
   ["olmo2", 1],
+  ["opt", 1],
+  ["gpt2", null],
   ["llama-grouped", null],
 ])("%s without pad_token_id: %s", (name, padTokenId) => {
   expect(attributes(name, { pad_token_id: undefined }).pooling.padTokenId).toBe(padTokenId);

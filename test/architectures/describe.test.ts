@@ -37,7 +37,9 @@ describe("describeArchitecture", () => {
     const { spec } = describeWith(name, {});
     const names = spec.stages.map((stage) => stage.name);
     const modules = Object.keys(readFixture(name).tensors);
-    for (const stage of names.filter((stage) => !stage.includes("rotary_emb"))) {
+    // RoPE and some norms have no weights, and are in no checkpoint.
+    const withWeights = spec.stages.filter(({ weights }) => Object.values(weights).some((weight) => weight));
+    for (const { name: stage } of withWeights) {
       const gated = stage === "score" && spec.stages.at(-1)!.weights.regression !== undefined;
       expect(gated || modules.some((tensor) => tensor.startsWith(`${stage}.`)), stage).toBe(true);
     }
@@ -46,13 +48,29 @@ describe("describeArchitecture", () => {
 
   it("lists the tensors that nothing reads, without buffers that are computed", () => {
     const fixture = readFixture("llama-grouped");
-    const extra = ["lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq"];
+    const buffers = [
+      "self_attn.rotary_emb.inv_freq",
+      "attn.bias",
+      "attn.masked_bias",
+      "attention.masked_bias",
+    ];
+    const extra = ["lm_head.weight", ...buffers.map((name) => `model.layers.0.${name}`)];
     const tensors = [
       ...tensorInfos(fixture),
       ...extra.map((name) => ({ name, shape: [1], dtype: "F32", file: 0 })),
     ];
     const { unusedTensors } = describeArchitecture({ config: fixture.config, tensors });
     expect(unusedTensors).toEqual(["lm_head.weight"]);
+  });
+
+  it("GPT-2's first checkpoints have no prefix", () => {
+    const fixture = readFixture("gpt2");
+    const tensors = Object.fromEntries(
+      Object.entries(fixture.tensors).map(([name, recipe]) => [name.replace("transformer.", ""), recipe]),
+    );
+    const { spec, unusedTensors } = describeWith("gpt2", {}, { ...fixture, tensors });
+    expect(spec.stages.map((stage) => stage.name)).toEqual(["wte", "wpe", "h.0", "h.1", "ln_f", "score"]);
+    expect(unusedTensors).toEqual([]);
   });
 
   it("takes the number of labels from the head, not from the config", () => {

@@ -21,7 +21,7 @@ it.each(fixtureNames)("%s: every token meets the matrices of the layers, and of 
         ).length;
   };
   const ofLayers =
-    /^((language_)?model\.)*layers\.\d|^\w+\.(encoder|transformer)\.(layer|albert_layer_groups)\.\d|embeddings_project|embed_proj|encoder\.conv\.conv|embedding_hidden_mapping_in/;
+    /^(?!gating|.*vision).*\b(layers?|h|albert_layer_groups)\.\d|embeddings_project|embed_proj|encoder\.conv\.conv|embedding_hidden_mapping_in|project_(in|out)/;
   const expected = Object.entries(fixture.tensors)
     .filter(([tensor, [shape]]) => ofLayers.test(tensor) && shape.length >= 2)
     .reduce((sum, [tensor, [shape]]) => sum + shape.reduce((a, b) => a * b) * times(tensor), 0);

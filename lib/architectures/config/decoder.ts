@@ -21,6 +21,8 @@ const ropeKeys = v.looseObject({
 });
 export type RopeConfig = v.InferOutput<typeof ropeKeys>;
 
+const epsilon = v.nullish(v.pipe(v.number(), v.minValue(0), v.maxValue(1)));
+
 /** What trunks of decoder layers read. */
 const decoderKeys = v.object({
   vocab_size: count(2 ** 24),
@@ -30,7 +32,10 @@ const decoderKeys = v.object({
   num_attention_heads: count(4096),
   num_key_value_heads: v.nullish(count(4096)),
   head_dim: v.nullish(count(4096)),
-  rms_norm_eps: v.nullish(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
+  rms_norm_eps: epsilon,
+  layer_norm_eps: epsilon,
+  layer_norm_epsilon: epsilon,
+  norm_eps: epsilon,
   hidden_act: v.nullish(v.string()),
   hidden_activation: v.nullish(v.string()),
   attention_bias: v.nullish(v.boolean()),

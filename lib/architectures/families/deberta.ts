@@ -2,9 +2,10 @@ import type { WeightSpec } from "../../native/binding.js";
 import { activationOf } from "../activations.js";
 import { parseDeberta, type DebertaConfig } from "../config/encoder.js";
 import { unsupported } from "../config/errors.js";
-import { encoderFamily, layerStages, normWeights, type Encoder, type LayerNames } from "../encoder.js";
+import { encoderFamily, layerStages, type Encoder, type LayerNames } from "../encoder.js";
 import { classificationHead } from "../heads.js";
 import { debertaColumns } from "../relative-positions.js";
+import { layerNorm } from "../layer-norm.js";
 import { stageSource } from "../sources.js";
 import type { Stage } from "../stage.js";
 import { BERT_LAYER, LAYERS } from "./bert.js";
@@ -97,7 +98,7 @@ function relativeStage(encoder: Encoder, config: DebertaConfig): Stage {
     weights: {
       weight: tensors.dense(`${prefix}encoder.rel_embeddings.weight`, [rows, hidden], "model"),
       ...(isNormed
-        ? normWeights(encoder, "norm", `${prefix}encoder.LayerNorm`, hidden)
+        ? layerNorm(encoder.tensors, "norm", `${prefix}encoder.LayerNorm`, hidden)
         : { norm: null, norm_bias: null }),
     },
   };
@@ -166,7 +167,7 @@ function withConvolution(
       activation: { string: activationOf(config.conv_act ?? "tanh", "conv_act") },
       last: { bool: layers === 1 },
     },
-    weights: { weights, ...normWeights(encoder, "norm", `${name}.LayerNorm`, hidden) },
+    weights: { weights, ...layerNorm(encoder.tensors, "norm", `${name}.LayerNorm`, hidden) },
   };
   return stages.flatMap((stage) =>
     stage === first

@@ -2,12 +2,11 @@ import { parseRope } from "../config/decoder.js";
 import {
   attentionAttributes,
   attentionWeights,
-  decoderFamily,
   headNorms,
   layerNorms,
   mlpWeights,
-  ropeContext,
-} from "../decoder.js";
+} from "../decoder-weights.js";
+import { decoderFamily, ropeContext } from "../decoder.js";
 import type { Decoder, LayerSpec } from "../decoder.js";
 import { readRope, type Rope } from "../rope.js";
 import { llamaLayer } from "./llama.js";

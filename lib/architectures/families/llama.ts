@@ -1,11 +1,11 @@
 import {
   attentionAttributes,
   attentionWeights,
-  decoderFamily,
   headNorms,
   layerNorms,
   mlpWeights,
-} from "../decoder.js";
+} from "../decoder-weights.js";
+import { decoderFamily } from "../decoder.js";
 import type { Decoder, LayerSpec } from "../decoder.js";
 import { qwenWindow, windowOr } from "./windows.js";
 

@@ -1,6 +1,7 @@
 import type { WeightSpec } from "../../native/binding.js";
 import { configError } from "../config/errors.js";
-import { attentionAttributes, attentionWeights, layerNorms, decoderFamily } from "../decoder.js";
+import { attentionAttributes, attentionWeights, layerNorms } from "../decoder-weights.js";
+import { decoderFamily } from "../decoder.js";
 import { windowOr } from "./windows.js";
 
 export const mixtral = decoderFamily({

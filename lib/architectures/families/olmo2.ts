@@ -1,4 +1,5 @@
-import { attentionAttributes, attentionWeights, layerNorms, mlpWeights, decoderFamily } from "../decoder.js";
+import { attentionAttributes, attentionWeights, layerNorms, mlpWeights } from "../decoder-weights.js";
+import { decoderFamily } from "../decoder.js";
 
 export const olmo2 = decoderFamily({
   classNames: ["Olmo2"],

@@ -1,4 +1,5 @@
-import { attentionAttributes, headNorms, layerNorms, decoderFamily } from "../decoder.js";
+import { attentionAttributes, headNorms, layerNorms } from "../decoder-weights.js";
+import { decoderFamily } from "../decoder.js";
 import { windowOr } from "./windows.js";
 
 export const phi3 = decoderFamily({
