@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { convertVocabulary, type Vocabulary } from "./conversion/convert.js";
+import { convertVocabulary, takeVocabulary } from "./conversion/convert.js";
 import { inFile } from "./damage.js";
 import { type AddedToken } from "./pipeline/added-vocabulary.js";
 import { checkId } from "./pipeline/token-id.js";
@@ -9,7 +9,6 @@ import {
   readSpecialTokensMap,
   readTokenizerConfig,
   readTokenizerJson,
-  type SpecialTokensMap,
   type TokenizerConfig,
   type TokenizerJson,
 } from "./config.js";
@@ -44,7 +43,7 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
   const vocabulary =
     json === undefined
       ? await convertVocabulary(directory, config, specialTokensMap)
-      : asItIs(join(directory, "tokenizer.json"), json, config, specialTokensMap);
+      : await takeVocabulary(directory, json, config, specialTokensMap);
   const own = inFile(vocabulary.path, () => ownTokens(vocabulary.json));
   const { added, named } = stateTokens({
     config: vocabulary.config,
@@ -64,16 +63,6 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
     tokens: { named, added: completed.added },
     warnings: vocabulary.warnings,
   };
-}
-
-function asItIs(
-  path: string,
-  json: TokenizerJson,
-  config: TokenizerConfig,
-  specialTokensMap: SpecialTokensMap | undefined,
-): Vocabulary {
-  const complete = (added: AddedToken[]) => ({ added, postProcessor: json.post_processor });
-  return { json, path, config, specialTokensMap, ofClass: {}, complete, warnings: [] };
 }
 
 function ownTokens({ added_tokens }: TokenizerJson): (AddedToken & { id: number })[] {

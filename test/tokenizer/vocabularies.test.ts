@@ -139,6 +139,43 @@ describe("real vocabularies", () => {
   });
 });
 
+describe("a tokenizer.json is taken as it is, and it is told where transformers 5 rebuilds it", () => {
+  const part = { version: "1.0", added_tokens: [], post_processor: null, pre_tokenizer: null };
+  const model = { type: "BPE", vocab: { a: 0 }, merges: [] };
+  const withSpace = { type: "Sequence", normalizers: [{ type: "Prepend", prepend: "▁" }] };
+  const rules = { type: "Sequence", normalizers: [{ type: "Precompiled", precompiled_charsmap: "" }] };
+
+  it.each<[string, number, Folder]>([
+    ["Llama's", 1, { "tokenizer_config.json": { tokenizer_class: "LlamaTokenizerFast" } }],
+    ["a Llama's without a class", 0, { "config.json": { model_type: "llama" } }],
+    [
+      "Mistral's",
+      0,
+      {
+        "tokenizer_config.json": { tokenizer_class: "LlamaTokenizer" },
+        "config.json": { model_type: "mistral" },
+      },
+    ],
+    ["DeBERTa's", 1, { "config.json": { model_type: "deberta-v2" } }],
+    [
+      "one of the class that takes it as it is",
+      0,
+      {
+        "tokenizer_config.json": { tokenizer_class: "PreTrainedTokenizerFast" },
+        "config.json": { model_type: "deberta-v2" },
+      },
+    ],
+    ["BERT's", 0, { "tokenizer_config.json": { tokenizer_class: "BertTokenizer" } }],
+  ])("%s: %d", async (name, count, folder) => {
+    const normalizer = name === "DeBERTa's" ? rules : withSpace;
+    const json = { ...part, model, normalizer };
+    const { warnings } = await readTokenizerFiles(write({ ...folder, "tokenizer.json": json }));
+    expect(warnings).toHaveLength(count);
+    for (const warning of warnings)
+      expect(warning).toMatch(/transformers 5 makes other ids of .*tokenizer\.json/);
+  });
+});
+
 describe("a folder without tokenizer.json is refused", () => {
   const refusal = async (folder: Folder) => {
     const error: unknown = await readTokenizerFiles(write(folder)).catch((reason: unknown) => reason);

@@ -16,6 +16,10 @@ const ModelConfig = v.looseObject({
 export interface ChosenClass {
   /** As transformers calls it, without `Fast`; undefined where nothing says one. */
   name: string | undefined;
+  /** Whether the files say it, and it does not only follow from the model's type. */
+  isNamed: boolean;
+  /** Whether the files say a class that has no rules of its own. */
+  isGeneric: boolean;
   modelType: string | undefined;
 }
 
@@ -29,8 +33,14 @@ export async function chooseClass(directory: string, config: TokenizerConfig): P
   const text = await readText(path);
   const parsed = v.safeParse(ModelConfig, text === undefined ? {} : parseJson(text, path));
   const model = parsed.success ? parsed.output : {};
-  const said = [config.tokenizer_class, model.tokenizer_class]
-    .map((name) => name?.replace(/Fast$/, ""))
-    .find((name) => name && !GENERIC.includes(name));
-  return { name: said ?? CLASS_OF_MODEL.get(model.model_type ?? ""), modelType: model.model_type };
+  const said = [config.tokenizer_class, model.tokenizer_class].flatMap((name) =>
+    name ? [name.replace(/Fast$/, "")] : [],
+  );
+  const named = said.find((name) => !GENERIC.includes(name));
+  return {
+    name: named ?? CLASS_OF_MODEL.get(model.model_type ?? ""),
+    isNamed: named !== undefined,
+    isGeneric: said.length > 0 && GENERIC.includes(said[0]!),
+    modelType: model.model_type,
+  };
 }

@@ -8,6 +8,7 @@ import { inFile } from "../damage.js";
 import { AddedVocabulary, type AddedToken } from "../pipeline/added-vocabulary.js";
 import { chooseClass } from "./choose-class.js";
 import { CLASSES } from "./classes.js";
+import { differences } from "./differences.js";
 import { templateProcessing, type Frame } from "./frames.js";
 import { refusal } from "./refusal.js";
 import { ClassOptions, type Conversion, type TokenizerClass, type TokenName } from "./tokenizer-class.js";
@@ -42,10 +43,10 @@ export async function convertVocabulary(
   const files = await readAll(directory, tokenizerClass?.files ?? []);
   if (tokenizerClass === undefined || files === undefined) throw await refusal(directory, chosen);
 
-  const { named: own, frame, differs } = tokenizerClass;
+  const { named: own, frame } = tokenizerClass;
   for (const [index, file] of files.entries())
     requireContent(join(directory, tokenizerClass.files[index]!), file);
-  const options = inFile(join(directory, "tokenizer_config.json"), () => parseOptions(config));
+  const options = classOptions(directory, config);
   const said = config.added_tokens_decoder ? config : { ...config, ...specialTokensMap };
   const named = (name: TokenName): string | undefined => {
     const token = said[name] ?? own[name];
@@ -58,7 +59,6 @@ export async function convertVocabulary(
     ...conversion
   } = inFile(path, () => tokenizerClass.convert(files, { options, named }));
   const around = frame?.({ options, named });
-  const difference = differs?.(options, chosen.modelType);
   return {
     json: {
       ...conversion,
@@ -74,16 +74,33 @@ export async function convertVocabulary(
       postProcessor: postProcessor(around, idsOf(conversion, added), named("unk_token")),
     }),
     warnings: [
-      ...(difference === undefined
-        ? []
-        : [
-            `transformers 5 makes other ids of ${path} than the file's own library and transformers 4, whose ids count here: ${difference}.`,
-          ]),
+      ...differences(path, chosen, options),
       ...leftOut.map(
         (setting) =>
           `${path} sets ${setting}, which transformers leaves out of a tokenizer of the class ${chosen.name}; here it counts, as in SentencePiece.`,
       ),
     ],
+  };
+}
+
+/** What a folder with tokenizer.json has, which is taken as it is. */
+export async function takeVocabulary(
+  directory: string,
+  json: TokenizerJson,
+  config: TokenizerConfig,
+  specialTokensMap: SpecialTokensMap | undefined,
+): Promise<Vocabulary> {
+  const path = join(directory, "tokenizer.json");
+  const chosen = await chooseClass(directory, config);
+  return {
+    json,
+    path,
+    config,
+    specialTokensMap,
+    ofClass: {},
+    complete: (added) => ({ added, postProcessor: json.post_processor }),
+    // Where a class without rules is named, transformers 5 takes the file as it is, too.
+    warnings: chosen.isGeneric ? [] : differences(path, chosen, config, json.normalizer),
   };
 }
 
@@ -111,11 +128,13 @@ function requireContent(path: string, file: Buffer): void {
   );
 }
 
-function parseOptions(config: TokenizerConfig): ClassOptions {
-  const result = v.safeParse(ClassOptions, config);
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  throw new Error(`${v.getDotPath(issue)}: ${issue.message}`);
+function classOptions(directory: string, config: TokenizerConfig): ClassOptions {
+  return inFile(join(directory, "tokenizer_config.json"), () => {
+    const result = v.safeParse(ClassOptions, config);
+    if (result.success) return result.output;
+    const [issue] = result.issues;
+    throw new Error(`${v.getDotPath(issue)}: ${issue.message}`);
+  });
 }
 
 type Names = TokenizerClass["named"];

@@ -19,7 +19,6 @@ export const ClassOptions = v.looseObject({
   split_by_punct: flag,
   strip_accents: flag,
   tokenize_chinese_chars: flag,
-  tokenizer_class: v.nullish(v.string()),
 });
 export type ClassOptions = v.InferOutput<typeof ClassOptions>;
 
@@ -60,5 +59,14 @@ export interface TokenizerClass {
   /** What stands around a text and around a pair; undefined for nothing. */
   frame?: (settings: Settings) => Frame | undefined;
   /** How the ids that transformers 5 makes of the same files differ; undefined where they are the same. */
-  differs?: (options: ClassOptions, modelType: string | undefined) => string | undefined;
+  differs?: (situation: Situation) => string | undefined;
+}
+
+/** What transformers 5 goes by. */
+export interface Situation {
+  options: ClassOptions;
+  modelType: string | undefined;
+  isNamed: boolean;
+  /** The normalizer of tokenizer.json, where there is one. */
+  normalizer?: unknown;
 }

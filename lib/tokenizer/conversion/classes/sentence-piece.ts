@@ -28,9 +28,13 @@ export const llama: TokenizerClass = {
     leftOut: (file) => ({ ...leftOutOfTexts(file), "add_dummy_prefix: false": !file.addDummyPrefix }),
   }),
   frame: beginsAndEnds(true),
-  differs: ({ legacy, tokenizer_class }, modelType) => {
-    if (!tokenizer_class || WITHOUT_CLASS.includes(modelType ?? "")) return "it puts no space before a text";
-    return legacy === false ? undefined : "it treats spaces at the beginning of a text otherwise";
+  differs: ({ options, modelType, isNamed, normalizer }) => {
+    const spaces = "it treats spaces at the beginning of a text otherwise";
+    const hasClass = isNamed && !WITHOUT_CLASS.includes(modelType ?? "");
+    // Without a class it takes tokenizer.json as it is.
+    if (normalizer !== undefined) return hasClass && hasType(normalizer, "Prepend") ? spaces : undefined;
+    if (!hasClass) return "it puts no space before a text";
+    return options.legacy === false ? undefined : spaces;
   },
 };
 
@@ -134,8 +138,8 @@ export const t5: TokenizerClass = {
     leftOut: leftOutOfWords,
   }),
   frame: frame("A </s>", "A </s> B </s>"),
-  differs: ({ legacy }) =>
-    legacy === false ? "it puts a space before each part between special tokens" : undefined,
+  differs: ({ options }) =>
+    options.legacy === false ? "it puts a space before each part between special tokens" : undefined,
 };
 
 function sentinels({ extra_ids }: ClassOptions): string[] {
@@ -154,5 +158,12 @@ export const debertaV2: TokenizerClass = {
     leftOut: leftOutOfWords,
   }),
   frame: frame("[CLS] A [SEP]", "[CLS] A [SEP] | B [SEP]"),
-  differs: () => "it does not apply the file's rules for characters",
+  differs: ({ normalizer }) =>
+    normalizer === undefined || hasType(normalizer, "Precompiled")
+      ? "it does not apply the file's rules for characters"
+      : undefined,
 };
+
+function hasType(normalizer: unknown, type: string): boolean {
+  return JSON.stringify(normalizer).includes(`"type":"${type}"`);
+}
