@@ -13,14 +13,7 @@ bool starts_with(const ModelFile& file, std::string_view magic) {
 std::vector<StoredTensor> read_file(const ModelFile& file) {
   if (file.path().ends_with(".safetensors")) return read_safetensors(file);
   if (starts_with(file, "PK\x03\x04")) return read_torch_zip(file);
-  // The first pickle of the old format is this number.
-  if (starts_with(file, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")) {
-    throw Error("ERR_NOT_SUPPORTED",
-                file.path() +
-                    " is in the format that torch.save wrote before version 1.6. Load it in Python and save "
-                    "it again, best as safetensors.",
-                {{"feature", "torch.save before 1.6"}});
-  }
+  if (is_torch_legacy(file)) return read_torch_legacy(file);
   refuse_file(file.path(), "it is neither a .safetensors file nor one that torch.save wrote");
 }
 

@@ -22,7 +22,7 @@ class Checkpoint {
   };
 
   // Opens the files and checks their headers; no tensor is read. Throws ERR_MODEL_CORRUPT, ERR_NOT_FOUND,
-  // ERR_IO, or ERR_NOT_SUPPORTED for torch.save's format before 1.6.
+  // ERR_IO, or ERR_NOT_SUPPORTED for files of a big endian machine.
   explicit Checkpoint(const std::vector<File>& files);
 
   const std::vector<StoredTensor>& tensors() const { return tensors_; }

@@ -1,9 +1,12 @@
 // The pickle protocol is documented in CPython's Lib/pickletools.py.
 #include "weights/pickle.h"
 
+#include <c10/util/safe_numerics.h>
+
 #include <cstring>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <unordered_map>
 #include <unordered_set>
@@ -19,15 +22,18 @@ using Text = std::shared_ptr<const std::string>;
 constexpr size_t kMostNested = 64;
 constexpr size_t kLongestName = 1024;
 
+// What torch.save wrote first before version 1.6, with the opcodes that make an integer of it.
+constexpr std::string_view kLegacyMagic = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+
 struct None {};
 struct Mark {};
 struct Global {
   std::string name;  // "torch._utils._rebuild_tensor_v2"
 };
+// Of the elements of a storage, those from `begin` on: files of old have views of storages.
 struct Storage {
-  std::string type;
-  std::string key;
-  int64_t elements;
+  PickledStorage whole;
+  int64_t begin;
 };
 
 struct Container;
@@ -48,10 +54,39 @@ struct Container {
 
 class Reader {
  public:
-  Reader(std::string_view bytes, bool objects) : bytes_(bytes), objects_(objects) {
+  // Takes the pickle from the beginning of `bytes`.
+  Reader(std::string_view& bytes, bool objects) : bytes_(bytes), objects_(objects) {
     while (step()) {
     }
   }
+
+  // The value of a key, if the pickle is a dict with such a flag.
+  std::optional<bool> flag(std::string_view name) {
+    auto* const* dict = std::get_if<Container*>(&top());
+    if (dict == nullptr || (*dict)->kind != Container::Kind::kDict) return std::nullopt;
+    const auto& items = (*dict)->items;
+    for (size_t i = 0; i < items.size(); i += 2) {
+      const auto* key = std::get_if<Text>(&items[i]);
+      const auto* value = std::get_if<bool>(&items[i + 1]);
+      if (key != nullptr && **key == name && value != nullptr) return *value;
+    }
+    return std::nullopt;
+  }
+
+  std::vector<std::string> texts() {
+    auto* const* list = std::get_if<Container*>(&top());
+    if (list == nullptr || (*list)->kind != Container::Kind::kList) refuse("it has no list of its storages");
+    std::vector<std::string> texts;
+    for (const auto& item : (*list)->items) {
+      const auto* text = std::get_if<Text>(&item);
+      if (text == nullptr) refuse("it names a storage by something else than a text");
+      texts.push_back(**text);
+    }
+    return texts;
+  }
+
+  // Of all that the pickle referred to, by key.
+  const std::unordered_map<std::string, PickledStorage>& storages() const { return storages_; }
 
   std::vector<PickledTensor> state_dict() {
     const auto* dict = std::get_if<Container*>(&top());
@@ -145,8 +180,9 @@ class Reader {
         push(text(number<uint32_t>()));
         return true;  // BINUNICODE
       case 0x8c:
+      case 'U':
         push(text(number<uint8_t>()));
-        return true;  // SHORT_BINUNICODE
+        return true;  // SHORT_BINUNICODE, and Python 2's SHORT_BINSTRING
       case ')':
         push_container(Container::Kind::kTuple, {});
         return true;  // EMPTY_TUPLE
@@ -343,8 +379,11 @@ class Reader {
     const auto callee = pop_as<Global>("a class").name;
     if (callee == "collections.OrderedDict" && arguments.empty()) {
       push_container(Container::Kind::kDict, {});
-    } else if (callee == "torch._utils._rebuild_tensor_v2" && arguments.size() >= 4) {
+    } else if ((callee == "torch._utils._rebuild_tensor_v2" || callee == "torch._utils._rebuild_tensor") &&
+               arguments.size() >= 4) {
       push(rebuild_tensor(arguments));
+    } else if (callee == "torch._utils._rebuild_tensor_v3" && arguments.size() >= 7) {
+      push(rebuild_tensor_of_type(arguments));
     } else if (callee == "torch._utils._rebuild_parameter" && !arguments.empty() &&
                std::holds_alternative<PickledTensor>(arguments[0])) {
       push(Value(arguments[0]));
@@ -374,8 +413,29 @@ class Reader {
     const auto* storage = std::get_if<Storage>(&arguments[0]);
     const auto* offset = std::get_if<int64_t>(&arguments[1]);
     if (storage == nullptr || offset == nullptr) refuse("its pickle describes a tensor without a storage");
-    return {"",      storage->type,          storage->key,          storage->elements,
-            *offset, integers(arguments[2]), integers(arguments[3])};
+    const auto& whole = storage->whole;
+    int64_t from;
+    if (c10::add_overflows(storage->begin, *offset, &from))
+      refuse("its pickle describes a tensor outside its storage");
+    return {"",
+            whole.storage_class,
+            "",
+            whole.key,
+            whole.elements,
+            from,
+            integers(arguments[2]),
+            integers(arguments[3])};
+  }
+
+  // For the types that have no storage class of their own: (storage, offset, shape, strides, gradient, hooks,
+  // dtype)
+  static PickledTensor rebuild_tensor_of_type(const std::vector<Value>& arguments) {
+    auto tensor = rebuild_tensor(arguments);
+    const auto* dtype = std::get_if<Global>(&arguments[6]);
+    if (dtype == nullptr || !dtype->name.starts_with("torch."))
+      refuse("its pickle describes a tensor without a type");
+    tensor.dtype = dtype->name.substr(dtype->name.find('.') + 1);
+    return tensor;
   }
 
   // A state dict carries its version as the state of its OrderedDict, which nobody needs; a module's state
@@ -392,10 +452,10 @@ class Reader {
     (*target)->items = (*attributes)->items;
   }
 
-  // ("storage", torch.FloatStorage, key, device, elements)
+  // ("storage", torch.FloatStorage, key, device, elements), before version 1.6 with a view of it at the end
   void persistent() {
     const auto& id = pop_tuple();
-    const auto* kind = id.size() == 5 ? std::get_if<Text>(&id[0]) : nullptr;
+    const auto* kind = id.size() == 5 || id.size() == 6 ? std::get_if<Text>(&id[0]) : nullptr;
     if (kind == nullptr || **kind != "storage") refuse("its pickle refers to something that is no storage");
     const auto* type = std::get_if<Global>(&id[1]);
     const auto* key = std::get_if<Text>(&id[2]);
@@ -403,16 +463,35 @@ class Reader {
     if (type == nullptr || key == nullptr || elements == nullptr || *elements < 0) {
       refuse("its pickle describes a storage that it does not name");
     }
-    push(Storage{type->name.substr(type->name.rfind('.') + 1), **key, *elements});
+    const PickledStorage whole{type->name.substr(type->name.rfind('.') + 1), **key, *elements};
+    storages_.emplace(whole.key, whole);
+    push(Storage{whole, id.size() == 6 ? view_begin(id[5]) : 0});
   }
 
-  std::string_view bytes_;
+  // (key, offset, elements), or None for all of the storage
+  static int64_t view_begin(const Value& view) {
+    if (std::holds_alternative<None>(view)) return 0;
+    auto* const* tuple = std::get_if<Container*>(&view);
+    const auto* offset =
+        tuple != nullptr && (*tuple)->items.size() == 3 ? std::get_if<int64_t>(&(*tuple)->items[1]) : nullptr;
+    if (offset == nullptr || *offset < 0) refuse("its pickle describes a view of a storage that is none");
+    return *offset;
+  }
+
+  std::string_view& bytes_;
   const bool objects_;
   std::vector<Value> stack_;
   std::vector<std::unique_ptr<Container>> containers_;
   std::unordered_map<size_t, Value> memo_;
   std::unordered_set<const Container*> collected_;
+  std::unordered_map<std::string, PickledStorage> storages_;
 };
+
+// PROTO, and FRAME from version 4 of the format on
+size_t skip_start(std::string_view pickle) {
+  if (pickle.size() < 3 || static_cast<uint8_t>(pickle[0]) != 0x80) return 0;
+  return static_cast<uint8_t>(pickle[2]) == 0x95 ? 11 : 2;
+}
 
 }  // namespace
 
@@ -422,6 +501,29 @@ std::vector<PickledTensor> read_state_dict_pickle(std::string_view pickle) {
 
 std::vector<PickledTensor> read_module_pickle(std::string_view pickle) {
   return Reader(pickle, /*objects=*/true).module();
+}
+
+bool is_legacy_pickle(std::string_view head) {
+  const auto start = skip_start(head);
+  return start > 0 && head.size() > start && head.substr(start).starts_with(kLegacyMagic);
+}
+
+LegacyPickles read_legacy_pickles(std::string_view head) {
+  const auto whole = head.size();
+  if (!is_legacy_pickle(head)) refuse("it does not begin as torch.save began");
+  head.remove_prefix(skip_start(head) + kLegacyMagic.size());
+  LegacyPickles pickles;
+  Reader(head, /*objects=*/false);  // the version, which has always been 1001
+  pickles.little_endian = Reader(head, /*objects=*/false).flag("little_endian").value_or(true);
+  Reader reader(head, /*objects=*/false);
+  pickles.tensors = reader.state_dict();
+  for (const auto& key : Reader(head, /*objects=*/false).texts()) {
+    const auto found = reader.storages().find(key);
+    if (found == reader.storages().end()) refuse("it holds a storage that its pickle does not name");
+    pickles.storages.push_back(found->second);
+  }
+  pickles.size = whole - head.size();
+  return pickles;
 }
 
 }  // namespace reward_model_score

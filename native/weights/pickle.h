@@ -17,6 +17,7 @@ constexpr size_t kMostDimensions = 32;
 struct PickledTensor {
   std::string name;
   std::string storage_class;  // "FloatStorage"
+  std::string dtype;          // "float8_e4m3fn"; empty where the class says it
   std::string record;         // key of the storage
   int64_t storage_elements = 0;
   int64_t offset = 0;  // in elements
@@ -29,8 +30,31 @@ struct PickledTensor {
 // the pickle names. Throws std::runtime_error that says what else it found.
 std::vector<PickledTensor> read_state_dict_pickle(std::string_view pickle);
 
-// The same for the module of a TorchScript archive. A tensor is named by the attributes, keys and indexes on
-// the way to it: "model.layers.0.qkv.0".
+// A storage that a pickle names.
+struct PickledStorage {
+  std::string storage_class;
+  std::string key;
+  int64_t elements = 0;
+};
+
+// What stands before the storages in a file that torch.save wrote before version 1.6.
+struct LegacyPickles {
+  bool little_endian = true;
+  std::vector<PickledTensor> tensors;
+  // In the order in which their bytes follow.
+  std::vector<PickledStorage> storages;
+  // Of all pickles, in bytes.
+  size_t size = 0;
+};
+
+// Whether bytes begin as such a file does.
+bool is_legacy_pickle(std::string_view head);
+
+// Reads the pickles at the beginning of such a file, as `read_state_dict_pickle` does.
+LegacyPickles read_legacy_pickles(std::string_view head);
+
+// As `read_state_dict_pickle` for the module of a TorchScript archive. A tensor is named by the attributes,
+// keys and indexes on the way to it: "model.layers.0.qkv.0".
 std::vector<PickledTensor> read_module_pickle(std::string_view pickle);
 
 }  // namespace reward_model_score

@@ -9,6 +9,9 @@ std::optional<at::ScalarType> scalar_type(const std::string& dtype) {
   if (dtype == "F16") return at::kHalf;
   if (dtype == "BF16") return at::kBFloat16;
   if (dtype == "F64") return at::kDouble;
+  if (dtype == "F8_E4M3") return at::kFloat8_e4m3fn;
+  if (dtype == "F8_E5M2") return at::kFloat8_e5m2;
+  if (dtype == "F8_E8M0") return at::kFloat8_e8m0fnu;
   if (dtype == "I64") return at::kLong;
   if (dtype == "I32") return at::kInt;
   if (dtype == "I16") return at::kShort;

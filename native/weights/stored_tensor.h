@@ -40,4 +40,8 @@ std::vector<StoredTensor> read_safetensors(const ModelFile& file);
 // archive. Nothing of its pickle or its code is executed.
 std::vector<StoredTensor> read_torch_zip(const ModelFile& file);
 
+// The tensors of a state dict saved by torch.save in its format before version 1.6, as carefully.
+std::vector<StoredTensor> read_torch_legacy(const ModelFile& file);
+bool is_torch_legacy(const ModelFile& file);
+
 }  // namespace reward_model_score

@@ -13,6 +13,8 @@ import { openBinding } from "../native/archives.js";
 import { readFixture, type ArchitectureFixture } from "../parity/fixtures.js";
 import { packRows } from "../parity/program.js";
 import { writeCheckpoint } from "../parity/tiny-checkpoint.js";
+import { tinyWeights } from "../parity/tiny-weights.js";
+import { legacyStateDict } from "../native/weights/legacy-file.js";
 import { temporaryFolder } from "../temporary-folder.js";
 import { stagesOn } from "../native/stages-on.js";
 
@@ -60,6 +62,25 @@ it("shards in a folder below are loaded, and not the file of another form beside
   const text = readFileSync(index, "utf8").replaceAll('"model-0', '"below/model-0');
   writeFileSync(index, text);
   writeFileSync(join(directory, "pytorch_model.bin"), "another");
+  expectScores(await scores(directory, fixture), fixture);
+});
+
+it("shards of .bin from before torch 1.6 are loaded", async () => {
+  const fixture = readFixture("llama-grouped");
+  const { directory, files } = writeCheckpoint(fixture);
+  rmSync(files[0]!);
+  const shards = ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"];
+  const map: Record<string, string> = {};
+  for (const [at, shard] of shards.entries()) {
+    const mine = Object.entries(fixture.tensors).filter((_, i) => i % 2 === at);
+    const tensors = mine.map(([name, [shape, offset, exponent]]) => {
+      const count = shape.reduce((product, size) => product * size, 1);
+      return [name, { shape, values: tinyWeights(name, count, offset, exponent) }] as const;
+    });
+    writeFileSync(join(directory, shard), legacyStateDict(Object.fromEntries(tensors)));
+    for (const [name] of mine) map[name] = shard;
+  }
+  writeFileSync(join(directory, "pytorch_model.bin.index.json"), JSON.stringify({ weight_map: map }));
   expectScores(await scores(directory, fixture), fixture);
 });
 

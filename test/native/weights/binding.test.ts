@@ -2,63 +2,24 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Dtype, NativeCheckpoint, WeightPart, WeightSpec } from "#lib/native/binding.js";
+import type { NativeCheckpoint, WeightSpec } from "#lib/native/binding.js";
 import { openEngineTest, referenceOps, rejection, toBfloat16, type EngineTest } from "../engine-test.js";
 import { pack } from "../toy-program.js";
+import { bound, dense, showDense } from "./bound.js";
 import { bytesOf, f32, writeSafetensors, type FileTensor } from "./safetensors-file.js";
 import { stagesOn } from "../stages-on.js";
 import { sharedFolder } from "../../temporary-folder.js";
 
 let engine: EngineTest;
 const folder = sharedFolder("binding");
+const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/weights/${name}`, import.meta.url));
 
 beforeAll(async () => {
   engine = await openEngineTest();
 });
 
-const showDense = `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
-    return self.weight.float().reshape(self.weight.size(0), -1)
-`;
-const showLinear = `def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
-    return linear(torch.eye(self.columns, dtype=x.dtype), self.weight).float()
-`;
-
-/** What a program sees as its weight: rows of a dense one, of a linear one Wᵀ + bias. */
-async function bound(
-  checkpoint: NativeCheckpoint,
-  weight: WeightSpec,
-  dtype: Dtype = "float32",
-): Promise<number[][]> {
-  const isLinear = weight.kind === "linear";
-  const columns = weight.shape.at(-1) ?? 1;
-  const stage = {
-    name: "score",
-    source: isLinear ? showLinear : showDense,
-    attributes: { columns: { int: columns } },
-    weights: { weight },
-  };
-  const spec = { stages: [stage], reference: referenceOps };
-  const model = await engine.loadProgram(spec, {
-    checkpoint,
-    dtype,
-    threads: 0,
-    ...stagesOn({ stages: [stage] }, "cpu"),
-  });
-  try {
-    const rows = isLinear ? columns : weight.shape[0]!;
-    const { scores, labels } = await model.forward(pack(Array.from({ length: rows }, () => [0])));
-    return Array.from({ length: rows }, (_, row) => [...scores.subarray(row * labels, (row + 1) * labels)]);
-  } finally {
-    await model.dispose();
-  }
-}
-
 function open(tensors: Record<string, FileTensor>): Promise<NativeCheckpoint> {
   return engine.openCheckpoint([writeSafetensors(join(folder, "model.safetensors"), tensors)]);
-}
-
-function dense(shape: number[], ...parts: WeightPart[]): WeightSpec {
-  return { kind: "dense", dtype: "model", parts, shape };
 }
 
 const counting = (shape: number[], start = 0) =>
@@ -166,7 +127,7 @@ describe("recipes", () => {
 
   it.each(cases)("bind a weight %s", async (_, weight, expected) => {
     const checkpoint = await open({ a: counting([2, 6]), b: counting([1, 6], 100), bias: f32([1], [50]) });
-    expect(await bound(checkpoint, weight)).toEqual(expected);
+    expect(await bound(engine, checkpoint, weight)).toEqual(expected);
   });
 
   it("bind tensors that start at any byte", async () => {
@@ -178,8 +139,8 @@ describe("recipes", () => {
       [0, 1, 2, 3, 4, 5],
       [6, 7, 8, 9, 10, 11],
     ];
-    expect(await bound(checkpoint, dense([2, 6], a))).toEqual(expected);
-    expect(await bound(checkpoint, { ...dense([2, 6], a), kind: "linear" })).toEqual(
+    expect(await bound(engine, checkpoint, dense([2, 6], a))).toEqual(expected);
+    expect(await bound(engine, checkpoint, { ...dense([2, 6], a), kind: "linear" })).toEqual(
       expected[0]!.map((_, column) => expected.map((row) => row[column])),
     );
   });
@@ -260,14 +221,30 @@ describe("types", () => {
     ],
   ])("%s is converted to the model's", async (dtype, data, expected) => {
     const checkpoint = await open({ a: { dtype, shape: [2, 3], data } });
-    expect((await bound(checkpoint, dense([2, 3], { tensor: "a" }))).flat()).toEqual(expected);
+    expect((await bound(engine, checkpoint, dense([2, 3], { tensor: "a" }))).flat()).toEqual(expected);
   });
+
+  it.each(["float8.safetensors", "float8.bin", "legacy_float8.bin"])(
+    "%s: every code of F8 is the number that torch makes of it",
+    async (name) => {
+      const stored = await engine.openCheckpoint([fixture(name)]);
+      const values = await engine.openCheckpoint([fixture("float8_values.safetensors")]);
+      expect(stored.tensors.map(({ dtype }) => dtype).sort()).toEqual(["F8_E4M3", "F8_E5M2", "F8_E8M0"]);
+      for (const { name: tensor } of stored.tensors) {
+        const expected = (await bound(engine, values, dense([16, 16], { tensor }))).flat();
+        expect(new Set(expected).size).toBeGreaterThan(240);
+        expect((await bound(engine, stored, dense([16, 16], { tensor }))).flat(), tensor).toEqual(expected);
+      }
+    },
+  );
 
   it("float32 weights stay float32 in a bfloat16 model; others are rounded to nearest even", async () => {
     const checkpoint = await open({ a: f32([2, 3], values) });
     const weight = dense([2, 3], { tensor: "a" });
-    expect((await bound(checkpoint, weight, "bfloat16")).flat()).toEqual(rounded(toBfloat16(exact)));
-    expect((await bound(checkpoint, { ...weight, dtype: "float32" }, "bfloat16")).flat()).toEqual([...exact]);
+    expect((await bound(engine, checkpoint, weight, "bfloat16")).flat()).toEqual(rounded(toBfloat16(exact)));
+    expect((await bound(engine, checkpoint, { ...weight, dtype: "float32" }, "bfloat16")).flat()).toEqual([
+      ...exact,
+    ]);
   });
 });
 
@@ -291,7 +268,7 @@ describe("weights that do not fit name the tensor and its file", () => {
       "a",
     ],
     ["of another type", dense([2], { tensor: "integers" }), "integers"],
-    ["of a type that libtorch has none for", dense([4], { tensor: "eight" }), "eight"],
+    ["of a type that libtorch has none for", dense([4], { tensor: "six" }), "six"],
     [
       "with a bias of another shape",
       { ...dense([2, 6], { tensor: "a" }), kind: "linear", bias: [{ tensor: "narrow" }] },
@@ -309,9 +286,9 @@ describe("weights that do not fit name the tensor and its file", () => {
       a: counting([2, 6]),
       narrow: counting([1, 5]),
       integers: { dtype: "I64", shape: [2], data: new Uint8Array(16) },
-      eight: { dtype: "F8_E4M3", shape: [4], data: new Uint8Array(4) },
+      six: { dtype: "F6_E3M2", shape: [4], data: new Uint8Array(3) },
     });
-    const error = await rejection(bound(checkpoint, weight));
+    const error = await rejection(bound(engine, checkpoint, weight));
     expect(error.code).toBe("ERR_WEIGHTS");
     const present = checkpoint.tensors.some(({ name }) => name === tensor);
     expect(error.details).toEqual(present ? { tensor, path: join(folder, "model.safetensors") } : { tensor });
@@ -341,13 +318,12 @@ describe("weights that do not fit name the tensor and its file", () => {
 });
 
 describe("files of torch.save", () => {
-  const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/weights/${name}`, import.meta.url));
   const expected = JSON.parse(readFileSync(fixture("tensors.json"), "utf8")) as Record<
     string,
     { shape: number[]; values: number[] }
   >;
 
-  it.each(["tensors.bin", "protocol4.bin", "tensors.safetensors"])(
+  it.each(["tensors.bin", "protocol4.bin", "legacy.bin", "legacy_protocol4.bin", "tensors.safetensors"])(
     "%s holds the values that were saved",
     async (name) => {
       const checkpoint = await engine.openCheckpoint([fixture(name)]);
@@ -356,34 +332,34 @@ describe("files of torch.save", () => {
       );
       for (const name of ["f32", "f64", "f16", "bf16", "transposed", "row"]) {
         const { shape, values } = expected[name]!;
-        expect((await bound(checkpoint, dense(shape, { tensor: name }))).flat(), name).toEqual(values);
+        expect((await bound(engine, checkpoint, dense(shape, { tensor: name }))).flat(), name).toEqual(
+          values,
+        );
       }
     },
   );
 
-  it.each(["state_dict.bin", "parameters.bin"])("%s: a module's own dict", async (name) => {
-    const checkpoint = await engine.openCheckpoint([fixture(name)]);
-    expect(checkpoint.tensors.map(({ name }) => name).sort()).toEqual(["bias", "weight"]);
-    const weight: WeightSpec = {
-      ...dense([2, 3], { tensor: "weight" }),
-      kind: "linear",
-      bias: [{ tensor: "bias" }],
-    };
-    expect(await bound(checkpoint, weight)).toEqual([
-      [0.5, 2.5],
-      [1.5, 3.5],
-      [2.5, 4.5],
-    ]);
-  });
-
-  it("of the old format say how to convert them", async () => {
-    const error = await rejection(engine.openCheckpoint([fixture("legacy.bin")]));
-    expect(error.code).toBe("ERR_NOT_SUPPORTED");
-    expect(error.message).toContain("save it again");
-  });
+  it.each(["state_dict.bin", "parameters.bin", "legacy_state_dict.bin"])(
+    "%s: a module's own dict",
+    async (name) => {
+      const checkpoint = await engine.openCheckpoint([fixture(name)]);
+      expect(checkpoint.tensors.map(({ name }) => name).sort()).toEqual(["bias", "weight"]);
+      const weight: WeightSpec = {
+        ...dense([2, 3], { tensor: "weight" }),
+        kind: "linear",
+        bias: [{ tensor: "bias" }],
+      };
+      expect(await bound(engine, checkpoint, weight)).toEqual([
+        [0.5, 2.5],
+        [1.5, 3.5],
+        [2.5, 4.5],
+      ]);
+    },
+  );
 
   it.each([
     ["harmful.bin", /print/, undefined],
+    ["legacy_harmful.bin", /print/, undefined],
     ["module.bin", /torch\.nn\.modules\.linear\.Linear/, undefined],
     ["compressed.bin", /compressed/, "weight"],
     ["short_storage.bin", /more bytes/, "weight"],
@@ -396,8 +372,8 @@ describe("files of torch.save", () => {
     );
   });
 
-  it("survive truncation and random damage", async () => {
-    const content = readFileSync(fixture("tensors.bin"));
+  it.each(["tensors.bin", "legacy.bin"])("%s survives truncation and random damage", async (name) => {
+    const content = readFileSync(fixture(name));
     const path = join(folder, "damaged.bin");
     let state = 99;
     const random = (limit: number) => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) % limit;

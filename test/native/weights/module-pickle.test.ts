@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { makeZip } from "../../libtorch/zip.js";
 import { openEngineTest, rejection, type EngineTest } from "../engine-test.js";
 import { sharedFolder } from "../../temporary-folder.js";
+import { concat, dict, global, int, list, recall, remember, text, tuple } from "./pickle-opcodes.js";
 
 let engine: EngineTest;
 const folder = sharedFolder("module-pickle");
@@ -12,23 +13,7 @@ beforeAll(async () => {
   engine = await openEngineTest();
 });
 
-const text = (value: string) => {
-  const bytes = Buffer.from(value);
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(bytes.length);
-  return Buffer.concat([Buffer.from("X"), length, bytes]);
-};
-const concat = (...parts: (string | Buffer)[]) =>
-  Buffer.concat(parts.map((part) => Buffer.from(part as string)));
-const int = (value: number) => Buffer.from([0x4b, value]);
-const global = (module: string, name: string) => `c${module}\n${name}\n`;
-const remember = (key: number) => Buffer.from([0x71, key]);
-const recall = (key: number) => Buffer.from([0x68, key]);
 const NEWOBJ = Buffer.from([0x81]);
-const list = (...items: Buffer[]) => concat("](", ...items, "e");
-const tuple = (...items: (string | Buffer)[]) => concat("(", ...items, "t");
-const dict = (entries: Record<string, Buffer>) =>
-  concat("}(", ...Object.entries(entries).flatMap(([key, value]) => [text(key), value]), "u");
 const object = (entries: Record<string, Buffer>, key?: number) =>
   concat(global("__torch__", "M"), ")", NEWOBJ, key === undefined ? "" : remember(key), dict(entries), "b");
 const typed = (value: Buffer, callee = "restore_type_tag") =>
