@@ -1,8 +1,18 @@
 import { RewardModelScoreError } from "../errors.js";
-import type { Dtype, TensorInfo, WeightPart, WeightSpec } from "../native/binding.js";
+import type { Dtype, TensorInfo, WeightPart, WeightScale, WeightSpec } from "../native/binding.js";
+import { blockOf, isFloat8, SCALES } from "./float8.js";
 import { isOfAdapter, isOriginalCopy, moduleName } from "./module-names.js";
+import { unknownNumbers, type Quantization } from "./quantization.js";
 
-const DTYPES: Record<string, Dtype> = { F64: "float32", F32: "float32", F16: "float16", BF16: "bfloat16" };
+/** What a model computes in whose weights are stored so; its config may say something else. */
+const DTYPES: Record<string, Dtype> = {
+  F64: "float32",
+  F32: "float32",
+  F16: "float16",
+  BF16: "bfloat16",
+  F8_E4M3: "bfloat16",
+  F8_E5M2: "bfloat16",
+};
 
 /** Buffers that programs compute themselves, masks of old decoders among them. */
 const RECOMPUTED =
@@ -25,11 +35,13 @@ export class CheckpointTensors {
   private readonly originals: string[] = [];
 
   /**
+   * @param quantization what the config says of weights in F8
    * @param files the checkpoint's paths, for messages
    * @throws ERR_WEIGHTS for two tensors of one name, ERR_NOT_SUPPORTED for those of an adapter
    */
   constructor(
     tensors: readonly TensorInfo[],
+    private readonly quantization: Quantization,
     private readonly files: readonly string[],
   ) {
     this.byName = new Map();
@@ -89,9 +101,11 @@ export class CheckpointTensors {
     return DTYPES[this.find(name).dtype];
   }
 
-  /** A tensor as it is stored; `shape` is what the config implies. */
+  /** A tensor with the scale that it is stored with; `shape` is what the config implies. */
   part(name: string, shape: readonly number[]): WeightPart {
     const tensor = this.find(name);
+    // Packed integers have another shape, which would be blamed.
+    if (DTYPES[tensor.dtype] === undefined) throw unknownNumbers(tensor);
     if (tensor.shape.length !== shape.length || tensor.shape.some((size, i) => size !== shape[i])) {
       const path = this.files[tensor.file];
       throw new RewardModelScoreError(
@@ -102,7 +116,23 @@ export class CheckpointTensors {
       );
     }
     this.used.add(name);
-    return { tensor: tensor.name };
+    const scale = isFloat8(tensor.dtype) ? this.scaleOf(name, tensor) : undefined;
+    return { tensor: tensor.name, ...(scale && { scale }) };
+  }
+
+  private scaleOf(name: string, weight: TensorInfo): WeightScale | undefined {
+    const key = SCALES.map((end) => name + end).find((candidate) => this.has(candidate));
+    if (key === undefined && !this.quantization.scaled) return undefined;
+    const scale = this.find(key ?? name + SCALES[0]!);
+    this.used.add(key!);
+    const block = blockOf(weight, scale, this.quantization.block);
+    if (block) return { tensor: scale.name, block };
+    throw new RewardModelScoreError(
+      "ERR_WEIGHTS",
+      `Tensor "${scale.name}" has shape [${scale.shape.join(", ")}] and can scale no blocks of "${name}", which has shape ` +
+        `[${weight.shape.join(", ")}].`,
+      { tensor: scale.name },
+    );
   }
 
   /** A table whose rows are looked up. */

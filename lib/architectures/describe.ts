@@ -6,6 +6,7 @@ import { configError } from "./config/errors.js";
 import { families } from "./families/index.js";
 import type { Family } from "./family.js";
 import { findClass } from "./find-class.js";
+import { readQuantization } from "./quantization.js";
 import { attributeNames, type Registration } from "./registry.js";
 import { moduleName } from "./module-names.js";
 import { ropeClass } from "./rope.js";
@@ -32,7 +33,8 @@ export function describeArchitecture(
   checkpoint: CheckpointDescription,
   known: readonly Family[] = families,
 ): Architecture {
-  const tensors = new CheckpointTensors(checkpoint.tensors, checkpoint.files ?? []);
+  const quantization = readQuantization(checkpoint.config, checkpoint.tensors);
+  const tensors = new CheckpointTensors(checkpoint.tensors, quantization, checkpoint.files ?? []);
   const { name, registration, conclusion } = findClass(checkpoint.config, tensors, known);
   const { family } = registration;
   const config = textConfig(checkpoint.config);

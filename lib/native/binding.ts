@@ -195,6 +195,8 @@ export interface WeightSpec {
 export interface WeightPart {
   /** Name in the checkpoint. */
   tensor: string;
+  /** What it is multiplied by before anything else is done with it. */
+  scale?: WeightScale;
   /** Applied in this order when present. */
   reshape?: number[];
   /** Select along one dimension of the (reshaped) tensor: half-open range. */
@@ -202,6 +204,17 @@ export interface WeightPart {
   transpose?: boolean;
   /** Final shape of the part. */
   flatten?: number[];
+}
+
+/**
+ * Factors of the blocks of a tensor's last two dimensions (a vector is one row), row by row; each matrix of a stack has
+ * its own. The product is made in float32 and rounded once, to the type that the weight has in the model.
+ */
+export interface WeightScale {
+  /** Name in the checkpoint of the factors, one for each block, in any shape. */
+  tensor: string;
+  /** Blocks at the lower and right edge may be cut. */
+  block: [rows: number, columns: number];
 }
 
 export interface ProgramOptions {

@@ -73,10 +73,18 @@ AttributeValue read_attribute(const Napi::Value& value, const std::string& what)
   refuse(what + " has no value");
 }
 
+WeightPart::Scale read_scale(const Napi::Value& value, const std::string& what) {
+  const auto object = object_of(value, what);
+  const auto block = shape_of(object.Get("block"), what + ".block");
+  if (block.size() != 2) refuse(what + ".block has not two sizes");
+  return {text_of(object.Get("tensor"), what + ".tensor"), block[0], block[1]};
+}
+
 WeightPart read_part(const Napi::Value& value, const std::string& what) {
   const auto object = object_of(value, what);
   WeightPart part;
   part.tensor = text_of(object.Get("tensor"), what + ".tensor");
+  if (present(object, "scale")) part.scale = read_scale(object.Get("scale"), what + ".scale");
   if (present(object, "reshape")) part.reshape = shape_of(object.Get("reshape"), what + ".reshape");
   if (present(object, "slice")) {
     const auto slice = object_of(object.Get("slice"), what + ".slice");

@@ -13,6 +13,9 @@ namespace {
 // Of the file's bytes that are in memory at a time while a tensor is converted.
 constexpr uint64_t kChunkBytes = 16 << 20;
 
+// Of a tensor that is scaled, what is in memory in float32 at a time.
+constexpr int64_t kBlockNumbers = 1 << 20;
+
 std::string text_of(at::IntArrayRef shape) {
   std::string text = "[";
   for (size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
@@ -23,6 +26,25 @@ std::string text_of(at::IntArrayRef shape) {
   throw Error("ERR_WEIGHTS", "Tensor " + tensor + " of " + path + " " + what,
               {{"tensor", tensor}, {"path", path}});
 }
+
+void require_floats(const StoredTensor& tensor, const std::string& path) {
+  const auto type = scalar_type(tensor.dtype);
+  if (type && at::isFloatingType(*type)) return;
+  refuse(tensor.name, path, "has the type " + tensor.dtype + "; weights must be F32, F16, BF16, F64 or F8.");
+}
+
+// The last two dimensions of a tensor, of which one block after the other is scaled.
+struct Matrix {
+  int64_t rows;
+  int64_t columns;
+};
+
+Matrix matrix_of(const at::Tensor& layout) {
+  const int64_t dims = layout.dim();
+  return {dims > 1 ? layout.size(dims - 2) : 1, dims > 0 ? layout.size(dims - 1) : 1};
+}
+
+int64_t divide_up(int64_t size, int64_t part) { return size / part + (size % part == 0 ? 0 : 1); }
 
 at::Tensor apply(const WeightPart& part, at::Tensor tensor) {
   if (part.reshape) tensor = tensor.reshape(*part.reshape);
@@ -65,12 +87,8 @@ int64_t WeightReader::check(const WeightSpec& spec) const {
   auto shape_of = [&](const WeightPart& part) {
     const auto& tensor = stored(part);
     const auto& path = checkpoint_.file(tensor).path();
-    const auto type = scalar_type(tensor.dtype);
-    if (!type || !at::isFloatingType(*type)) {
-      refuse(part.tensor, path,
-             "has the type " + tensor.dtype +
-                 "; weights must be F32, F16, BF16 or F64. Quantised checkpoints are not supported.");
-    }
+    require_floats(tensor, path);
+    if (part.scale) check_scale(part);
     try {
       return apply(part, tensor.layout).sizes().vec();
     } catch (const c10::Error& error) {
@@ -116,6 +134,30 @@ int64_t WeightReader::check(const WeightSpec& spec) const {
   return (c10::multiply_integers(spec.shape) + (spec.bias.empty() ? 0 : spec.shape[0])) * element;
 }
 
+void WeightReader::check_scale(const WeightPart& part) const {
+  const auto& layout = stored(part).layout;
+  const auto* factors = checkpoint_.find(part.scale->tensor);
+  if (factors == nullptr) {
+    throw Error("ERR_WEIGHTS",
+                "The checkpoint has no tensor " + part.scale->tensor + ", which scales " + part.tensor + ".",
+                {{"tensor", part.scale->tensor}});
+  }
+  const auto& path = checkpoint_.file(*factors).path();
+  require_floats(*factors, path);
+  const auto [rows, columns] = matrix_of(layout);
+  const auto& [name, block_rows, block_columns] = *part.scale;
+  const bool fits = layout.numel() > 0 && block_rows > 0 && block_columns > 0 &&
+                    factors->layout.numel() == layout.numel() / (rows * columns) *
+                                                   divide_up(rows, block_rows) *
+                                                   divide_up(columns, block_columns) &&
+                    (layout.dim() <= 2 || layout.is_contiguous());
+  if (fits) return;
+  refuse(name, path,
+         "has the shape " + text_of(factors->shape) + " and cannot scale blocks of " +
+             text_of({block_rows, block_columns}) + " of " + part.tensor + ", which has the shape " +
+             text_of(layout.sizes()) + ".");
+}
+
 Weight WeightReader::read(const WeightSpec& spec) {
   const auto whole = at::empty(spec.shape, dtype_of(spec));
   read_rows(spec, 0, whole);
@@ -153,6 +195,7 @@ std::optional<at::Tensor> WeightReader::read_bias(const WeightSpec& spec, at::Sc
 }
 
 void WeightReader::read_part(const WeightPart& part, int64_t begin, const at::Tensor& rows) {
+  if (part.scale) return read_scaled(part, begin, rows);
   const auto& tensor = stored(part);
   const auto view = apply(part, tensor.layout);
   if (view.is_alias_of(tensor.layout)) {
@@ -168,6 +211,53 @@ void WeightReader::read_part(const WeightPart& part, int64_t begin, const at::Te
                    : apply(steps, read_elements(tensor, tensor.layout)).contiguous();
   if (part.flatten) whole = whole.view(*part.flatten);
   rows.copy_(whole.narrow(0, begin, rows.size(0)));
+}
+
+// Only the rows that are wanted where they are rows of the tensor, else with the whole tensor in memory.
+void WeightReader::read_scaled(const WeightPart& part, int64_t begin, const at::Tensor& rows) {
+  const auto& layout = stored(part).layout;
+  const auto view = apply(part, layout);
+  const int64_t columns = matrix_of(layout).columns;
+  const bool are_rows = layout.dim() >= 2 && view.dim() >= 2 && layout.is_contiguous() &&
+                        view.is_alias_of(layout) && view.is_contiguous() && view.size(-1) == columns;
+  if (are_rows) {
+    const int64_t first = (view.storage_offset() + begin * view.stride(0)) / columns;
+    return scale_rows(part, first, rows.view({-1, columns}));
+  }
+  const auto whole = at::empty(layout.sizes(), at::kFloat);
+  scale_rows(part, 0, whole.view({-1, columns}));
+  rows.copy_(apply(part, whole).narrow(0, begin, rows.size(0)));
+}
+
+// Rows of the tensor as [rows, columns], whatever it has in front of its last dimension.
+void WeightReader::scale_rows(const WeightPart& part, int64_t begin, const at::Tensor& rows) {
+  const auto& tensor = stored(part);
+  const auto& [name, block_rows, block_columns] = *part.scale;
+  const auto [height, columns] = matrix_of(tensor.layout);
+  const int64_t down = divide_up(height, block_rows), across = divide_up(columns, block_columns);
+  const int64_t whole_blocks = columns / block_columns, covered = whole_blocks * block_columns;
+  const auto& stored_factors = *checkpoint_.find(name);
+  const auto factors = read_elements(stored_factors, stored_factors.layout).to(at::kFloat).view({-1, across});
+  const auto layout = tensor.layout.reshape({-1, columns});
+  const int64_t step = std::max<int64_t>(1, kBlockNumbers / columns);
+  for (int64_t from = 0; from < rows.size(0); from += step) {
+    const int64_t count = std::min(step, rows.size(0) - from);
+    const auto target = rows.narrow(0, from, count);
+    const auto block =
+        rows.scalar_type() == at::kFloat ? target : within(block_, {count, columns}, at::kFloat);
+    copy_elements(tensor, layout.narrow(0, begin + from, count), block);
+    const auto row = at::arange(begin + from, begin + from + count, at::kLong);
+    const auto factor = factors.index_select(
+        0, row.div(height, "floor") * down + row.remainder(height).div(block_rows, "floor"));
+    if (whole_blocks > 0) {
+      block.narrow(1, 0, covered)
+          .view({count, whole_blocks, block_columns})
+          .mul_(factor.narrow(1, 0, whole_blocks).unsqueeze(2));
+    }
+    if (covered < columns)
+      block.narrow(1, covered, columns - covered).mul_(factor.narrow(1, whole_blocks, 1));
+    if (!block.is_same(target)) target.copy_(block);
+  }
 }
 
 at::Tensor WeightReader::read_elements(const StoredTensor& tensor, const at::Tensor& layout) {
@@ -206,7 +296,9 @@ void WeightReader::copy_elements(const StoredTensor& tensor, const at::Tensor& l
 std::optional<WeightReader::RowsInFile> WeightReader::find_rows(const WeightSpec& spec) const {
   const auto& tensor = stored(spec.parts[0]);
   const auto layout = apply(spec.parts[0], tensor.layout);
-  const bool whole = spec.parts.size() == 1 && layout.is_alias_of(tensor.layout);
+  // What has to be computed before it is a number of the model, or is of a type that nothing computes with.
+  const bool numbers = !spec.parts[0].scale && layout.element_size() > 1;
+  const bool whole = spec.parts.size() == 1 && numbers && layout.is_alias_of(tensor.layout);
   if (!whole || layout.dim() != 2 || (layout.size(1) > 1 && layout.stride(1) != 1)) return std::nullopt;
   return RowsInFile{tensor, layout};
 }

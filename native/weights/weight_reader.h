@@ -19,7 +19,14 @@ struct WeightPart {
     int64_t start;
     int64_t end;
   };
+  // See WeightScale in lib/native/binding.ts.
+  struct Scale {
+    std::string tensor;
+    int64_t rows;
+    int64_t columns;
+  };
   std::string tensor;
+  std::optional<Scale> scale;
   std::optional<std::vector<int64_t>> reshape;
   std::optional<Slice> slice;
   bool transpose = false;
@@ -74,7 +81,10 @@ class WeightReader {
 
  private:
   const StoredTensor& stored(const WeightPart& part) const;
+  void check_scale(const WeightPart& part) const;
   void read_part(const WeightPart& part, int64_t begin, const at::Tensor& rows);
+  void read_scaled(const WeightPart& part, int64_t begin, const at::Tensor& rows);
+  void scale_rows(const WeightPart& part, int64_t begin, const at::Tensor& rows);
   at::Tensor read_elements(const StoredTensor& tensor, const at::Tensor& layout);
   void copy_elements(const StoredTensor& tensor, const at::Tensor& layout, const at::Tensor& to);
 
@@ -83,6 +93,7 @@ class WeightReader {
   // Bytes. Fresh memory of the size of a layer's weights costs more page faults than filling it.
   at::Tensor scratch_;
   at::Tensor chunk_;
+  at::Tensor block_;
 };
 
 }  // namespace reward_model_score

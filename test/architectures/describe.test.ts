@@ -496,22 +496,9 @@ describe("describeArchitecture refuses", () => {
     [{ hidden_act: "relu6" }, /relu6/],
     [{ hidden_act: "constructor" }, /constructor/],
     [{ rope_scaling: { type: "xpos" } }, /xpos/],
-    [{ quantization_config: { quant_method: "gptq" } }, /quantized.*gptq/],
-    [{ quantization_config: { quant_method: "bitsandbytes", load_in_4bit: true } }, /bitsandbytes in 4 bits/],
-    [{ quantization_config: { load_in_8bit: true } }, /bitsandbytes in 8 bits/],
-    [{ quantization_config: { group_size: 64 } }, /unknown kind/],
-    [{ quantization_config: "awq" }, /unknown kind/],
     [{ use_bidirectional_attention: true }, /bidirectional/],
   ])("what no program computes: %j", (changes, message) => {
     expectCode(() => describeWith("llama-grouped", changes), "ERR_NOT_SUPPORTED", message);
-  });
-
-  it("a multimodal model that is quantized, wherever its config says so", () => {
-    const quantized = { quantization_config: { quant_method: "fp8" } };
-    const { text_config } = readFixture("gemma3-multimodal").config;
-    for (const changes of [quantized, { text_config: { ...(text_config as object), ...quantized } }]) {
-      expectCode(() => describeWith("gemma3-multimodal", changes), "ERR_NOT_SUPPORTED", /quantized.*fp8/);
-    }
   });
 
   it("a checkpoint without its head or a layer, and names the tensor", () => {

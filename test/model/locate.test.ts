@@ -2,47 +2,22 @@ import { copyFileSync, cpSync, mkdirSync, readFileSync, renameSync, rmSync, writ
 import { fileURLToPath } from "node:url";
 import { basename, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { createPooling } from "#lib/architectures/pooling.js";
 import { RewardModelScore, type LoadProgress, type RewardModelScoreOptions } from "#lib/index.js";
 import { DEMO_MODEL } from "#lib/model/demo.js";
-import { locateModel } from "#lib/model/locate.js";
 import { openArchive } from "#lib/model/sources/archive.js";
-import { openCheckpoint } from "#lib/model/sources/checkpoint.js";
 import type { NativeBinding } from "#lib/native/binding.js";
 import { openBinding } from "../native/archives.js";
-import { readFixture, type ArchitectureFixture } from "../parity/fixtures.js";
-import { packRows } from "../parity/program.js";
+import { readFixture } from "../parity/fixtures.js";
 import { writeCheckpoint } from "../parity/tiny-checkpoint.js";
 import { tinyWeights } from "../parity/tiny-weights.js";
 import { legacyStateDict } from "../native/weights/legacy-file.js";
 import { temporaryFolder } from "../temporary-folder.js";
-import { stagesOn } from "../native/stages-on.js";
+import { expectScores, scores } from "./folder-scores.js";
 
 let binding: NativeBinding;
 beforeAll(async () => {
   binding = await openBinding();
 });
-
-/** Scores of the fixture's rows by the checkpoint in a folder. */
-async function scores(directory: string, fixture: ArchitectureFixture): Promise<number[]> {
-  const { checkpoint, architecture, spec } = (await openCheckpoint(binding, await locateModel(directory)))!;
-  const model = await binding.loadProgram(spec, {
-    checkpoint,
-    dtype: "float32",
-    threads: 1,
-    ...stagesOn(spec, "cpu"),
-  });
-  checkpoint.close();
-  const pool = createPooling(architecture.pooling, () => []);
-  const positions = fixture.rows.map((row) => pool(Int32Array.from(row)));
-  const { scores } = await model.forward(packRows(fixture, positions, [...fixture.rows.keys()]));
-  await model.dispose();
-  return Array.from(scores);
-}
-
-function expectScores(actual: number[], { float32 }: ArchitectureFixture) {
-  for (const [row, expected] of float32.scores.entries()) expect(actual[row]).toBeCloseTo(expected[0]!, 4);
-}
 
 it.each(["value_head.bin", "classifier.pt"])("a head in %s beside its trunk is loaded", async (file) => {
   const fixture = readFixture("trl-value-head");
@@ -50,7 +25,7 @@ it.each(["value_head.bin", "classifier.pt"])("a head in %s beside its trunk is l
   const { directory } = writeCheckpoint({ ...fixture, tensors: Object.fromEntries(trunk) });
   const head = fileURLToPath(new URL(`../fixtures/weights/${file}`, import.meta.url));
   copyFileSync(head, join(directory, file));
-  expectScores(await scores(directory, fixture), fixture);
+  expectScores(await scores(binding, directory, fixture), fixture);
 });
 
 it("shards in a folder below are loaded, and not the file of another form beside them", async () => {
@@ -62,7 +37,7 @@ it("shards in a folder below are loaded, and not the file of another form beside
   const text = readFileSync(index, "utf8").replaceAll('"model-0', '"below/model-0');
   writeFileSync(index, text);
   writeFileSync(join(directory, "pytorch_model.bin"), "another");
-  expectScores(await scores(directory, fixture), fixture);
+  expectScores(await scores(binding, directory, fixture), fixture);
 });
 
 it("shards of .bin from before torch 1.6 are loaded", async () => {
@@ -81,7 +56,7 @@ it("shards of .bin from before torch 1.6 are loaded", async () => {
     for (const [name] of mine) map[name] = shard;
   }
   writeFileSync(join(directory, "pytorch_model.bin.index.json"), JSON.stringify({ weight_map: map }));
-  expectScores(await scores(directory, fixture), fixture);
+  expectScores(await scores(binding, directory, fixture), fixture);
 });
 
 it("statistics that are not numbers, as a trainer that diverged writes them, are passed over", async () => {
@@ -89,7 +64,7 @@ it("statistics that are not numbers, as a trainer that diverged writes them, are
   const { directory } = writeCheckpoint(fixture);
   const config = JSON.stringify({ ...fixture.config, architectures: ["RewardModel"] });
   writeFileSync(join(directory, "config.json"), `${config.slice(0, -1)}, "mean": NaN, "std": Infinity}`);
-  expectScores(await scores(directory, fixture), fixture);
+  expectScores(await scores(binding, directory, fixture), fixture);
 });
 
 /** The demo model with changes of its files. */

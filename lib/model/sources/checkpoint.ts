@@ -6,6 +6,7 @@ import type { NativeBinding } from "../../native/binding.js";
 import { checkpointFiles, type ModelFiles } from "../locate.js";
 import { ProgramSource } from "./program.js";
 import { sizeOf } from "./source.js";
+import { toldOfNumbers } from "./stored-numbers.js";
 
 /**
  * Opens a checkpoint as the built-in program of its architecture: reads the config and the headers of the weights.
@@ -23,7 +24,9 @@ export async function openCheckpoint(
   const checkpoint = await binding.openCheckpoint(checkpointFiles({ weights }));
   try {
     const { tensors } = checkpoint;
-    const architecture = describeArchitecture({ config: parseJson(config, path), tensors, files: weights });
+    const described = describeArchitecture({ config: parseJson(config, path), tensors, files: weights });
+    const warnings = [...described.warnings, ...toldOfNumbers(tensors, described)];
+    const architecture = { ...described, warnings };
     const bytes = await sizeOf(weights);
     return new ProgramSource(binding, {
       architecture,
@@ -36,8 +39,12 @@ export async function openCheckpoint(
   } catch (error) {
     checkpoint.close();
     // Somebody exported what no built-in program covers.
-    if (archive !== undefined && RewardModelScoreError.is(error, "ERR_UNSUPPORTED_ARCHITECTURE"))
-      return undefined;
+    if (archive !== undefined && isNotCovered(error)) return undefined;
     throw error;
   }
+}
+
+function isNotCovered(error: unknown): boolean {
+  if (RewardModelScoreError.is(error, "ERR_UNSUPPORTED_ARCHITECTURE")) return true;
+  return RewardModelScoreError.is(error, "ERR_NOT_SUPPORTED") && error.details.feature === "quantization";
 }
