@@ -155,14 +155,26 @@ function weightsPerToken(config) {
   } = config;
   const headDim = config.head_dim ?? h / heads;
   const kv = config.num_key_value_heads ?? heads;
-  const gated = config.model_type === "bert" ? 2 : 3;
+  const gated = ["bert", "deberta-v2"].includes(config.model_type) ? 2 : 3;
   return layers * (h * headDim * (2 * heads + 2 * kv) + gated * h * f);
 }
 
-/** Products of queries with keys and of weights with values that the rows need. */
+/**
+ * Products of queries with keys and of weights with values that the rows need, and DeBERTa's with the distances that there
+ * are in a row.
+ */
 function attentionFlops(config, lengths) {
-  const { num_attention_heads: heads, hidden_size: h, num_hidden_layers: layers } = config;
+  const { model_type: type, num_attention_heads: heads, hidden_size: h, num_hidden_layers: layers } = config;
   const width = heads * (config.head_dim ?? h / heads);
-  const pairs = (length) => (config.model_type === "bert" ? length * length : (length * (length + 1)) / 2);
-  return lengths.reduce((sum, length) => sum + 4 * width * pairs(length), 0) * layers;
+  const sum = (ofRow) => lengths.reduce((all, length) => all + ofRow(length), 0);
+  if (!["bert", "modernbert", "deberta-v2"].includes(type))
+    return 4 * width * layers * sum((length) => (length * (length + 1)) / 2);
+  if (type === "modernbert") {
+    const full = Math.ceil(layers / 3);
+    const near = (length) => Math.min(length, config.local_attention + 1);
+    return 4 * width * sum((length) => length * (full * length + (layers - full) * near(length)));
+  }
+  const distances = (length) =>
+    type === "deberta-v2" ? Math.min(2 * length - 1, 2 * config.position_buckets) : 0;
+  return 4 * width * layers * sum((length) => length * (length + distances(length)));
 }

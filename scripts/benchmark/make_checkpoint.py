@@ -22,6 +22,12 @@ SHAPES = {
                        max_position_embeddings=40960, num_labels=1, pad_token_id=0,
                        rope_parameters={"rope_type": "default", "rope_theta": 1e6}),
     "bert-base": dict(model_type="bert", num_labels=1, pad_token_id=0),
+    "modernbert-base": dict(model_type="modernbert", num_labels=1, pad_token_id=0),
+    "deberta-v3-base": dict(model_type="deberta-v2", hidden_size=768, intermediate_size=3072, num_hidden_layers=12,
+                            num_attention_heads=12, relative_attention=True, position_buckets=256,
+                            norm_rel_ebd="layer_norm", share_att_key=True, pos_att_type=["p2c", "c2p"],
+                            position_biased_input=False, type_vocab_size=0, max_position_embeddings=512,
+                            num_labels=1, pad_token_id=0),
 }
 # 1.9 GB in float32, nearly all of it in the layers.
 SHAPES["qwen3-0.6b-32k"] = SHAPES["qwen3-0.6b"] | dict(vocab_size=32768)

@@ -12,6 +12,13 @@ export async function openBinding() {
   return loadBinding((await findLibtorch()).root);
 }
 
+/** A row of ids with 0 for everything else that the model reads. */
+function fieldsOf(ids, tokenFields = {}) {
+  const fields = ["ids", ...Object.keys(tokenFields)].map((name) => [name, new Int32Array(ids.length)]);
+  fields[0][1].set(ids);
+  return Object.fromEntries(fields);
+}
+
 /** @param options those of `RewardModelScore` */
 export async function openOnCpu(binding, options) {
   // Limits are for maps that are planned.
@@ -26,7 +33,8 @@ export async function openOnCpu(binding, options) {
       { devices: () => listDevices(binding), cudaVisibleDevices: undefined },
     );
     const noTokenizer = { idsOf: () => Promise.resolve(new Int32Array(0)) };
-    return await source.open(assignment, resolved, noTokenizer, { onProgress: () => {} });
+    const model = await source.open(assignment, resolved, noTokenizer, { onProgress: () => {} });
+    return { ...model, toRow: (ids) => model.toRow(fieldsOf(ids, source.inputs.tokenFields)) };
   } finally {
     source.close();
   }

@@ -32,12 +32,11 @@ const model = await openOnCpu(binding, options);
 const loadSeconds = (performance.now() - loadStart) / 1000;
 const loadedRss = process.memoryUsage().rss;
 
-const toRow = (ids) => model.toRow({ ids: Int32Array.from(ids) });
 const given = JSON.parse(readFileSync(rowsFile, "utf8"));
-const rows = given.map(toRow);
+const rows = given.map(model.toRow);
 const scorer = new Scorer(model);
 const { signal } = new AbortController();
-await Promise.all(scorer.run([toRow(given[0].slice(0, 32))], signal, () => {}));
+await Promise.all(scorer.run([model.toRow(given[0].slice(0, 32))], signal, () => {}));
 
 const done = { tokens: 0, savedTokens: 0 };
 const start = performance.now();
