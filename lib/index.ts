@@ -1,6 +1,7 @@
 export { RewardModelScore, type LoadOptions, type ScoredRow } from "./reward-model-score.js";
 export type { RewardModelScoreOptions } from "./options.js";
 export { RewardModelScoreError, type ErrorCode, type ErrorDetails, type RowProblem } from "./errors.js";
+export type { Activation } from "./scoring/activation.js";
 export type { RewardStatistics } from "./architectures/statistics.js";
 export type { LoadProgress } from "./model/load-progress.js";
 export type { DownloadProgress } from "./hub/progress.js";

@@ -81,6 +81,12 @@ export interface RewardModelScoreOptions<Column extends string = string> {
    * into config.json; an error where the model has none. Default `"none"`: the raw logit. No counterpart in Python.
    */
   normalize?: "none" | "model";
+  /**
+   * What is applied to the logits, after `normalize`: `"sigmoid"`, to each; `"softmax"`, over the labels of a row;
+   * `"model"`: what sentence-transformers wrote into the config.json of a CrossEncoder, an error where that states none.
+   * Default `"none"`: raw scores. No counterpart in Python's distilabel.
+   */
+  activation?: "none" | "sigmoid" | "softmax" | "model";
   /** Also return a custom head's named outputs (ArmoRM's rewards and gating). Default `false`. */
   attributes?: boolean;
   /**
@@ -156,6 +162,7 @@ const schema = v.strictObject({
   chatTemplate: v.optional(v.string()),
   pooling: v.optional(v.picklist(["hf", "last"]), "hf"),
   normalize: v.optional(v.picklist(["none", "model"]), "none"),
+  activation: v.optional(v.picklist(["none", "sigmoid", "softmax", "model"]), "none"),
   attributes: v.optional(v.boolean(), false),
   threads: v.optional(v.pipe(positiveInteger, v.maxValue(mostThreads, tooManyThreads))),
   maxBatchTokens: v.optional(positiveInteger, 4096),

@@ -59,7 +59,10 @@ const OTHER_NAMES: [names: string, counterpart: Counterpart][] = [
     { note: "how attention is computed follows from the device" },
   ],
   ["normalizereward normalizerewards", { option: "normalize", note: "with the value model" }],
-  ["functiontoapply activationfunction sigmoid", { note: "scores are raw logits" }],
+  [
+    "functiontoapply activationfunction sigmoid",
+    { option: "activation", note: "scores are raw logits by default" },
+  ],
 ];
 
 const COUNTERPARTS = new Map(

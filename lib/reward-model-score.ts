@@ -7,6 +7,7 @@ import { openModel } from "./model/open-model.js";
 import { resolveOptions, type ResolvedOptions, type RewardModelScoreOptions } from "./options.js";
 import { resolveColumns, type Columns } from "./rows/columns.js";
 import type { AnyRow, Row } from "./rows/types.js";
+import type { Activation } from "./scoring/activation.js";
 import { Call } from "./scoring/call.js";
 import { ScoringJob, type Rows, type ScoreOptions } from "./scoring/job.js";
 import type { Attributes, Score } from "./scoring/outcome.js";
@@ -98,6 +99,11 @@ export class RewardModelScore<Column extends string = "score"> implements AsyncD
   /** The statistics that scores are normalised with, where `normalize` asks for it; undefined until the model is loaded. */
   get normalization(): RewardStatistics | undefined {
     return this.#model.resource?.model.scoreShape.normalization;
+  }
+
+  /** What is applied to the logits, where `activation` asks for it; undefined until the model is loaded. */
+  get activation(): Activation | undefined {
+    return this.#model.resource?.model.scoreShape.activation;
   }
 
   /** The copies of the model, with what each has done and whether its device has failed; none until it is loaded. */

@@ -39,6 +39,8 @@ export interface Architecture {
   warnings: readonly string[];
   /** Of the rewards in training, where the config has them. Scores are raw unless somebody wants them normalised. */
   statistics?: RewardStatistics;
+  /** What sentence-transformers applies to the logits, where the config says so. */
+  statedActivation?: string;
   /** Rows of different classes rotate the same token differently and may not share a prefix. */
   ropeClass: (rowLength: number) => number;
 }

@@ -11,6 +11,7 @@ import { attributeNames, type Registration } from "./registry.js";
 import { moduleName } from "./module-names.js";
 import { ropeClass } from "./rope.js";
 import { referenceOps } from "./sources.js";
+import { readStatedActivation } from "./stated-activation.js";
 import { readStatistics } from "./statistics.js";
 
 /** A checkpoint as it lies on disk. */
@@ -47,6 +48,7 @@ export function describeArchitecture(
   const finalTokenId = readFinalToken(common, registration);
   const unusedTensors = tensors.unused();
   const statistics = readStatistics(checkpoint.config);
+  const statedActivation = readStatedActivation(checkpoint.config);
   return {
     name,
     spec: { stages: [...trunk.stages, head.stage], reference: referenceOps() },
@@ -68,6 +70,7 @@ export function describeArchitecture(
       ...biasNotAdded(family.classifier.module, unusedTensors),
     ],
     ...(statistics && { statistics }),
+    ...(statedActivation !== undefined && { statedActivation }),
     ropeClass: (rowLength) => ropeClass(trunk.ropes, rowLength),
   };
 }

@@ -13,6 +13,8 @@ export function reportLoading(bar: Progress, progress: LoadProgress): void {
   } else if (progress.phase === "normalization") {
     const { mean, std } = progress;
     bar.tell(`Scores are normalised: (score - mean) / std with the model's mean ${mean} and std ${std}`);
+  } else if (progress.phase === "activation") {
+    bar.tell(`Scores are those of the ${progress.activation}, not the raw logits`);
   } else {
     const { loaded, total } = progress;
     bar.update(loaded / total, () => `downloading ${formatBytes(loaded)} of ${formatBytes(total)}`);

@@ -52,6 +52,12 @@ export function addModelOptions(command: Command): Command {
         "model: (score - mean) / std, as the model stores them (default: none)",
       ).choices(["none", "model"]),
     )
+    .addOption(
+      new Option(
+        "--activation <function>",
+        "what is applied to the logits; model: as sentence-transformers has it (default: none)",
+      ).choices(["none", "sigmoid", "softmax", "model"]),
+    )
     .option("--attributes", "also write a custom head's named outputs")
     .option("--threads <number>", "CPU threads (default: physical cores)", parsePositive)
     .option(

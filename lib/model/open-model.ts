@@ -13,6 +13,7 @@ import type { TokenizerPool } from "../tokenizer/tokenizer.js";
 import { findFiles, findTokenizer } from "./find-files.js";
 import type { OpenOptions } from "./load-progress.js";
 import { inputFormatOf, openTokenizer } from "./open-tokenizer.js";
+import { activationOf } from "./activation.js";
 import { normalizationOf } from "./normalization.js";
 import { openSource } from "./sources/open-source.js";
 import type { ModelSource } from "./sources/source.js";
@@ -36,8 +37,10 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
     const { unusedTensors, bytes: total } = source;
     if (unusedTensors.length > 0) onProgress?.({ phase: "unused", tensors: unusedTensors });
     const normalization = normalizationOf(options, source);
+    const activation = activationOf(options, source);
     warn([...doubtsAbout(options, source), ...tokenizer.warnings, ...source.warnings]);
     if (normalization) onProgress?.({ phase: "normalization", ...normalization });
+    if (activation) onProgress?.({ phase: "activation", activation });
     placed = await place(binding, source.placeable(options.torchDtype), options, signal);
     warn(placed.assignment.warnings);
     const model = await source.open(placed.assignment, options, tokenizer, {
@@ -46,7 +49,8 @@ export async function openModel(options: ResolvedOptions, open: OpenOptions): Pr
         onProgress?.({ phase: "weights", fraction, loaded: Math.round(fraction * total), total }),
     });
     const inputFormat = inputFormatOf(options, source.inputs);
-    const scoreShape = { ...model.scoreShape, ...(normalization && { normalization }) };
+    const applied = { ...(normalization && { normalization }), ...(activation && { activation }) };
+    const scoreShape = { ...model.scoreShape, ...applied };
     return await ready({ ...model, scoreShape }, inputFormat, tokenizer, placed.release, signal);
   } catch (error) {
     await Promise.all([tokenizer?.close(), placed?.release()]);

@@ -1,4 +1,5 @@
 import type { RewardStatistics } from "../architectures/statistics.js";
+import { activate } from "./activation.js";
 import type { PackResult } from "./pack-runner.js";
 import type { Attributes, Outcome, Score } from "./outcome.js";
 import type { ScoreShape } from "./scoring-model.js";
@@ -17,7 +18,8 @@ export function readOutcomes({ pack, scores }: PackResult, shape: ScoreShape): M
       outcomes.set(row, { code: "ERR_NOT_FINITE", path: "", message });
       return;
     }
-    const applied = shape.normalization ? values.map(normalizer(shape.normalization)) : values;
+    const normalised = shape.normalization ? values.map(normalizer(shape.normalization)) : values;
+    const applied = shape.activation ? activate(normalised, shape.activation) : normalised;
     const outcome: Outcome = { score: toScore(applied, scores.labels, shape.perStep) };
     if (shape.attributes) outcome.attributes = readAttributes(scores.extra, from, shape.names);
     outcomes.set(row, outcome);

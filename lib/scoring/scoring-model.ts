@@ -5,6 +5,7 @@ import type { DeviceMap } from "../device-map/infer.js";
 import type { InputFormat } from "../rows/types.js";
 import type { TokenFields } from "../tokenizer/token-fields.js";
 import type { TokenizerPool } from "../tokenizer/tokenizer.js";
+import type { Activation } from "./activation.js";
 import type { Replicas } from "./replicas.js";
 
 /** What runs, how rows are planned for it, and how its numbers are read. */
@@ -37,6 +38,8 @@ export interface ScoreShape {
   names: Record<string, readonly string[]>;
   /** Scores are (score - mean) / std; absent: raw. */
   normalization?: RewardStatistics;
+  /** What is applied to them then; absent: nothing. */
+  activation?: Activation;
 }
 
 /** A model that is ready to score, from text to scores. */

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import * as v from "valibot";
+import { readStatedActivation } from "../../architectures/stated-activation.js";
 import { readStatistics, type RewardStatistics } from "../../architectures/statistics.js";
 import type { Pack } from "../../batching/packed.js";
 import { planPaddedBatches } from "../../batching/padded.js";
@@ -58,6 +59,7 @@ export class ArchiveSource implements ModelSource {
   readonly inputs: ModelInputs = {};
   readonly unusedTensors: readonly string[] = [];
   readonly warnings: readonly string[] = [];
+  readonly labels = undefined;
 
   /**
    * @param config config.json beside it, if there is one
@@ -73,6 +75,10 @@ export class ArchiveSource implements ModelSource {
 
   get statistics(): RewardStatistics | undefined {
     return readStatistics(this.config);
+  }
+
+  get statedActivation(): string | undefined {
+    return readStatedActivation(this.config);
   }
 
   placeable(torchDtype: ResolvedOptions["torchDtype"]): Placeable {

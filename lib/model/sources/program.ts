@@ -61,8 +61,16 @@ export class ProgramSource implements ModelSource, ProgramParts {
     return this.architecture.warnings;
   }
 
+  get labels(): number {
+    return this.architecture.labels;
+  }
+
   get statistics(): RewardStatistics | undefined {
     return this.architecture.statistics;
+  }
+
+  get statedActivation(): string | undefined {
+    return this.architecture.statedActivation;
   }
 
   placeable(torchDtype: ResolvedOptions["torchDtype"]): Placeable {

@@ -21,8 +21,12 @@ export interface ModelSource {
   readonly unusedTensors: readonly string[];
   /** What is doubtful about the score, or said of it in its files and not applied. */
   readonly warnings: readonly string[];
+  /** Width of its scores, where that is known before it is loaded. */
+  readonly labels: number | undefined;
   /** Of the rewards in training, where its config has them. */
   readonly statistics: RewardStatistics | undefined;
+  /** What its config says is applied to its logits. */
+  readonly statedActivation: string | undefined;
   /** Size of the files that `open` reads. */
   readonly bytes: number;
   placeable(torchDtype: ResolvedOptions["torchDtype"]): Placeable;
