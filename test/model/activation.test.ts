@@ -46,7 +46,7 @@ describe("what is applied to the logits", () => {
     await using step = new RewardModelScore({ model: "demo", activation: "sigmoid" });
     const news: LoadProgress[] = [];
     await step.load({ onProgress: (progress) => void news.push(progress) });
-    const [logit] = (await raw.score(rows)) as number[];
+    const [logit] = await raw.score(rows);
     expect(await step.score(rows)).toEqual([Math.fround(1 / (1 + Math.exp(-logit!)))]);
     expect([raw.activation, step.activation]).toEqual([undefined, "sigmoid"]);
     expect(news).toContainEqual({ phase: "activation", activation: "sigmoid" });
