@@ -1,4 +1,5 @@
-import type { Conversion, Settings } from "./tokenizer-class.js";
+import type { Settings } from "./settings.js";
+import type { Conversion } from "./tokenizer-class.js";
 
 /** What a class of byte-level BPE does before the bytes are merged. */
 interface Rules {

@@ -11,7 +11,8 @@ import { CLASSES } from "./classes.js";
 import { differences } from "./differences.js";
 import { templateProcessing, type Frame } from "./frames.js";
 import { refusal } from "./refusal.js";
-import { ClassOptions, type Conversion, type TokenizerClass, type TokenName } from "./tokenizer-class.js";
+import { ClassOptions, type TokenName } from "./settings.js";
+import type { Conversion, TokenizerClass } from "./tokenizer-class.js";
 
 /** A vocabulary as tokenizer.json has it, or would have it, and the files beside it. */
 export interface Vocabulary {

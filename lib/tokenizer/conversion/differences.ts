@@ -1,6 +1,6 @@
 import type { ChosenClass } from "./choose-class.js";
 import { CLASSES } from "./classes.js";
-import type { ClassOptions } from "./tokenizer-class.js";
+import type { ClassOptions } from "./settings.js";
 
 /**
  * Warnings of what transformers 5 makes otherwise than transformers 4 of the same files.

@@ -1,4 +1,4 @@
-import type { Settings, TokenName } from "./tokenizer-class.js";
+import type { Settings, TokenName } from "./settings.js";
 
 /** A text of a pair, or a special token, and the type of its tokens. */
 export type TemplatePart = [part: { text: "A" | "B" } | { token: string }, type: number];

@@ -2,7 +2,8 @@ import type { AddedToken } from "../pipeline/added-vocabulary.js";
 import { mergesOf } from "./merges.js";
 import { PieceType, readModelProto, type ModelProto } from "./model-proto.js";
 import type { SpaceRules, Spaces } from "./spaces.js";
-import type { Conversion, Settings } from "./tokenizer-class.js";
+import type { Settings } from "./settings.js";
+import type { Conversion } from "./tokenizer-class.js";
 
 export type Scored = [piece: string, score: number];
 

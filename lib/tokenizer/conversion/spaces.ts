@@ -1,4 +1,4 @@
-import type { ClassOptions } from "./tokenizer-class.js";
+import type { ClassOptions } from "./settings.js";
 
 /** SentencePiece writes spaces so. */
 const SPACE = "▁";

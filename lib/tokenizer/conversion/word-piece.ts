@@ -1,4 +1,5 @@
-import type { Conversion, Settings } from "./tokenizer-class.js";
+import type { Settings } from "./settings.js";
+import type { Conversion } from "./tokenizer-class.js";
 
 /** `vocab.txt`: a token a line, whose number is its id; of a token that is there twice the last one counts. */
 export function wordPiece([file]: readonly Buffer[], { options, named }: Settings): Conversion {

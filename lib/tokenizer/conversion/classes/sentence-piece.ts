@@ -2,7 +2,8 @@ import { beginsAndEnds, frame } from "../frames.js";
 import { sentencePiece, type Rules, type Scored } from "../sentence-piece.js";
 import { spacesAsTheyAre, spacesOfTexts, spacesOfWords } from "../spaces.js";
 import type { ModelProto } from "../model-proto.js";
-import type { ClassOptions, TokenizerClass } from "../tokenizer-class.js";
+import type { ClassOptions } from "../settings.js";
+import type { TokenizerClass } from "../tokenizer-class.js";
 import { BERT_NAMES, ROBERTA_NAMES, withSpaceBefore } from "./names.js";
 
 /** Of these models transformers 5 takes no class, whichever is named. */
