@@ -4,7 +4,7 @@ import { readPlacement } from "./device-map/request.js";
 import { readDeviceEnvironment } from "./env.js";
 import { RewardModelScoreError } from "./errors.js";
 import { innermostIssue } from "./innermost-issue.js";
-import { DEMO_MODEL } from "./model/demo.js";
+import { DEMO_MODEL } from "./demo.js";
 import { reasonOf } from "./rows/text.js";
 import { counterpartOf, describeCounterpart } from "./other-names.js";
 

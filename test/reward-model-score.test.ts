@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
 import { RewardModelScore } from "#lib/reward-model-score.js";
-import { DEMO_MODEL } from "#lib/model/demo.js";
+import { DEMO_MODEL } from "#lib/demo.js";
 import type { LoadProgress } from "#lib/model/load-progress.js";
 import type { ScoringProgress } from "#lib/scoring/scorer.js";
 import { anyValue, membersOf } from "./arbitrary-values.js";

@@ -1,7 +1,7 @@
 import { Template, TemplateError } from "@reward-model-score/jinja";
 import { RewardModelScoreError } from "../errors.js";
 import type { Message } from "../rows/types.js";
-import type { FoundTemplate } from "./find-template.js";
+import type { FoundTemplate } from "../tokenizer/find-template.js";
 
 const LONGEST_REASON = 1000;
 

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Architecture } from "../architectures/architecture.js";
 import { fieldInputs, packingProgram, poolingProgram } from "../architectures/padded-input.js";
-import { findChatTemplate } from "../chat/find-template.js";
+import { findChatTemplate } from "../tokenizer/find-template.js";
 import { RewardModelScoreError } from "../errors.js";
 import { findLibtorch } from "../libtorch/find.js";
 import { loadBinding } from "../native/load.js";

@@ -4,7 +4,7 @@ import { readPlacement } from "../device-map/request.js";
 import { readDeviceEnvironment } from "../env.js";
 import { findLibtorch } from "../libtorch/find.js";
 import type { NativeBinding } from "../native/binding.js";
-import { listDevices } from "../native/devices.js";
+import { listDevices } from "../device-map/list-devices.js";
 import { loadBinding } from "../native/load.js";
 import type { ResolvedOptions } from "../options.js";
 import type { InputFormat } from "../rows/types.js";

@@ -1,5 +1,5 @@
 import { ChatTemplate } from "../chat/chat-template.js";
-import { findChatTemplate } from "../chat/find-template.js";
+import { findChatTemplate } from "./find-template.js";
 import { RewardModelScoreError } from "../errors.js";
 import type { InputFormat, Message, Pair, RowInput } from "../rows/types.js";
 import { readTokenizerFiles } from "./files.js";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ChatTemplate } from "#lib/chat/chat-template.js";
-import { findChatTemplate } from "#lib/chat/find-template.js";
+import { findChatTemplate } from "#lib/tokenizer/find-template.js";
 import { RewardModelScoreError } from "#lib/errors.js";
 import type { Message } from "#lib/rows/types.js";
 import { readTokenizerFiles, type TokenizerFiles } from "#lib/tokenizer/files.js";

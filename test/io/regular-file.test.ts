@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { findChatTemplate } from "#lib/chat/find-template.js";
+import { findChatTemplate } from "#lib/tokenizer/find-template.js";
 import { RepositoryCache } from "#lib/hub/cache.js";
 import { Hasher } from "#lib/download/hasher.js";
 import { listCache, verifyCache } from "#lib/hub/inventory.js";

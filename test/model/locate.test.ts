@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { basename, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { RewardModelScore, type LoadProgress, type RewardModelScoreOptions } from "#lib/index.js";
-import { DEMO_MODEL } from "#lib/model/demo.js";
+import { DEMO_MODEL } from "#lib/demo.js";
 import { openArchive } from "#lib/model/sources/archive.js";
 import type { NativeBinding } from "#lib/native/binding.js";
 import { openBinding } from "../native/archives.js";

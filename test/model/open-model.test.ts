@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it, vi, type Mock } from "vitest";
 import { RewardModelScoreError } from "#lib/errors.js";
 import { exportModel } from "#lib/model/export-model.js";
-import { DEMO_MODEL } from "#lib/model/demo.js";
+import { DEMO_MODEL } from "#lib/demo.js";
 import { openModel } from "#lib/model/open-model.js";
 import type { NativeBinding } from "#lib/native/binding.js";
 import type * as Load from "#lib/native/load.js";

@@ -11,7 +11,7 @@ import { findLibtorch } from "../../libtorch/find.js";
 import { placeableProgram } from "../../model/sources/program.js";
 import { readHeaders } from "../../model/read-headers.js";
 import type { NativeBinding } from "../../native/binding.js";
-import { listDevices } from "../../native/devices.js";
+import { listDevices } from "../../device-map/list-devices.js";
 import { loadBinding } from "../../native/load.js";
 import { resolveOptions } from "../../options.js";
 import { printable } from "../../printable.js";

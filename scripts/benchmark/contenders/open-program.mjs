@@ -4,7 +4,7 @@ import { placeModel } from "../../../dist/device-map/place-model.js";
 import { readPlacement } from "../../../dist/device-map/request.js";
 import { locateModel } from "../../../dist/model/locate.js";
 import { openSource } from "../../../dist/model/sources/open-source.js";
-import { listDevices } from "../../../dist/native/devices.js";
+import { listDevices } from "../../../dist/device-map/list-devices.js";
 import { loadBinding } from "../../../dist/native/load.js";
 import { resolveOptions } from "../../../dist/options.js";
 

@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
 import { readText } from "../io/regular-file.js";
-import { readChatTemplateJson, type TokenizerConfig } from "../tokenizer/config.js";
+import { readChatTemplateJson, type TokenizerConfig } from "./config.js";
 
 /** The folder in which a model keeps further templates, each named by its file. */
 const FOLDER = "additional_chat_templates";

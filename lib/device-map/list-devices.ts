@@ -1,5 +1,5 @@
-import type { Devices } from "../device-map/devices.js";
-import type { NativeBinding } from "./binding.js";
+import type { Devices } from "./devices.js";
+import type { NativeBinding } from "../native/binding.js";
 
 /** What libtorch can compute on, and why CUDA is not among it. */
 export function listDevices(binding: NativeBinding): Devices {

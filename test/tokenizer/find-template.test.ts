@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { findChatTemplate } from "#lib/chat/find-template.js";
+import { findChatTemplate } from "#lib/tokenizer/find-template.js";
 import { RewardModelScoreError } from "#lib/errors.js";
 import type { TokenizerConfig } from "#lib/tokenizer/config.js";
 import { temporaryFolder } from "../temporary-folder.js";
