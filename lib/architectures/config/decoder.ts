@@ -58,9 +58,6 @@ const decoderKeys = v.object({
   rope_local_base_freq: v.nullish(positive),
   rope_scaling: v.nullish(ropeKeys),
   rope_parameters: v.nullish(v.looseObject({})),
-
-  num_local_experts: v.nullish(count(4096)),
-  num_experts_per_tok: v.nullish(count(4096)),
 });
 export type DecoderConfig = v.InferOutput<typeof decoderKeys>;
 

@@ -12,6 +12,7 @@ import { mpnet } from "./mpnet.js";
 import { olmo2 } from "./olmo2.js";
 import { opt } from "./opt.js";
 import { phi3 } from "./phi3.js";
+import { qwen2Moe, qwen3Moe } from "./qwen-moe.js";
 
 export const families: readonly Family[] = [
   llama,
@@ -23,6 +24,8 @@ export const families: readonly Family[] = [
   gemma3,
   phi3,
   mixtral,
+  qwen2Moe,
+  qwen3Moe,
   internlm2,
   olmo2,
   gpt2,
