@@ -15,6 +15,9 @@ export function attentionAttributes(
     causal: { bool: decoder.causal },
     window: { int: window },
     activation: { string: decoder.activation },
+    rotates: { bool: true },
+    // Whether neighbouring channels are rotated, and not those that are half a head apart.
+    interleaved: { bool: false },
   };
 }
 
@@ -37,7 +40,7 @@ export function attentionWeights(
   decoder: Decoder,
   layer: string,
   bias: { qkv: boolean; o: boolean },
-): Record<string, WeightSpec> {
+): { qkv_proj: WeightSpec; o_proj: WeightSpec } {
   const { tensors, hidden, headDim, qHeads } = decoder;
   const out = { module: `${layer}self_attn.o_proj`, rows: hidden };
   return {
@@ -58,7 +61,11 @@ export function headNorms(
 }
 
 /** gate_up_proj (gate and up in one) and down_proj. */
-export function mlpWeights(decoder: Decoder, layer: string, bias: boolean): Record<string, WeightSpec> {
+export function mlpWeights(
+  decoder: Decoder,
+  layer: string,
+  bias: boolean,
+): { gate_up_proj: WeightSpec; down_proj: WeightSpec } {
   const { tensors, hidden, intermediate } = decoder;
   const module = (name: string) => ({ module: `${layer}mlp.${name}`, rows: intermediate });
   return {

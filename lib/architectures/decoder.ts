@@ -24,6 +24,7 @@ export interface Decoder {
   kvHeads: number;
   headDim: number;
   eps: number;
+  unitOffset: boolean;
   activation: string;
   /** A token sees nothing behind it. */
   causal: boolean;
@@ -39,6 +40,8 @@ export interface DecoderFamily extends Pick<Family, "classNames" | "modelTypes">
   /** Values of absent config keys. */
   eps?: number;
   headDim?: number;
+  /** Key-value heads; default as many as heads. */
+  kvHeads?: number;
   theta?: number;
   activation?: string;
   padTokenId?: number;
@@ -64,7 +67,7 @@ export interface DecoderFamily extends Pick<Family, "classNames" | "modelTypes">
   mean?: (config: Config) => boolean;
   /** Stages behind the last layer; default an RMSNorm called "norm". */
   end?: (decoder: Decoder) => Stage[];
-  /** Gemma's norms multiply by 1 + weight. */
+  /** Norms of Gemma and Nemotron multiply by 1 + weight. */
   unitOffset?: boolean;
   /** RoPE kinds by suffix of the batch's "cos" and "sin"; absent: one kind from the usual keys. */
   ropes?: (decoder: Decoder) => Record<string, Rope>;
@@ -102,7 +105,7 @@ function buildTrunk(json: Config, tensors: CheckpointTensors, family: DecoderFam
       `vocab_size ${config.vocab_size} and hidden_size ${columns} contradict the embedding's shape [${table.shape.join(", ")}].`,
     );
   }
-  const norm = { eps: { float: eps }, unit_offset: { bool: family.unitOffset ?? false } };
+  const norm = { eps: { float: eps }, unit_offset: { bool: decoder.unitOffset } };
   const ropes = family.ropes?.(decoder) ?? { "": commonRope(decoder, family) };
   const stages: Stage[] = [
     {
@@ -163,7 +166,8 @@ function readDecoder(
     throw unsupported("use_bidirectional_attention", "bidirectional attention has no built-in program.");
   }
   const { hidden_size: hidden, num_attention_heads: qHeads } = config;
-  const kvHeads = config.num_key_value_heads ?? qHeads;
+  const given = config.num_key_value_heads;
+  const kvHeads = given === undefined ? (family.kvHeads ?? qHeads) : (given ?? qHeads);
   if (qHeads % kvHeads !== 0) {
     throw configError(`num_attention_heads ${qHeads} is not a multiple of num_key_value_heads ${kvHeads}.`);
   }
@@ -184,6 +188,7 @@ function readDecoder(
     kvHeads,
     headDim,
     eps: config[family.epsKey ?? "rms_norm_eps"] ?? family.eps ?? 1e-6,
+    unitOffset: family.unitOffset ?? false,
     activation: activationOf(act, "hidden_act"),
     causal: true,
     mean: family.mean?.(json) ?? false,

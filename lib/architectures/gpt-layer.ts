@@ -18,6 +18,8 @@ export interface GptLayer {
   /** The MLP reads the layer's input and not what the attention makes of it. */
   parallel?: boolean;
   rotates?: boolean;
+  /** Neighbouring channels are rotated. */
+  interleaved?: boolean;
   /** Bound of the absolute values of q, k and v; default none. */
   clip?: number;
   scale?: number;
@@ -37,6 +39,7 @@ export function gptLayer(decoder: Decoder, layer: GptLayer): LayerSpec {
     gated: { bool: layer.gated ?? false },
     parallel: { bool: layer.parallel ?? false },
     rotates: { bool: layer.rotates ?? true },
+    interleaved: { bool: layer.interleaved ?? false },
     shares_norm: { bool: mlpNorm === null },
   };
   return {

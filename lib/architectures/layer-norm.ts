@@ -34,7 +34,11 @@ export function finalLayerNorm(decoder: Decoder, module: string, parts?: LayerNo
     name,
     block: false,
     source: stageSource("decoder", "LayerNorm"),
-    attributes: { eps: { float: decoder.eps }, mean: { bool: decoder.mean } },
+    attributes: {
+      eps: { float: decoder.eps },
+      mean: { bool: decoder.mean },
+      unit_offset: { bool: decoder.unitOffset },
+    },
     weights: layerNorm(decoder.tensors, "weight", name, decoder.hidden, parts),
   };
 }

@@ -61,6 +61,16 @@ def rotary(qkv: Tensor, cos: Tensor, sin: Tensor, q_heads: int, kv_heads: int, h
     return torch.cat([turned.to(qkv.dtype), heads[:, q_heads + kv_heads :]], 1).view(tokens, -1)
 
 
+# For models that rotate neighbours, (2 i, 2 i + 1) for i < pairs: the first channels of every head of q and k in the order
+# 0, 2, 4, …, 1, 3, 5, …, in which `rotary` pairs them in the same way. The products of q and k are those of any order.
+def unzip_pairs(qkv: Tensor, q_heads: int, kv_heads: int, head_dim: int, pairs: int) -> Tensor:
+    heads = qkv.view(qkv.size(0), q_heads + 2 * kv_heads, head_dim)
+    rotated = q_heads + kv_heads
+    unzipped = heads[:, :rotated, : 2 * pairs].unflatten(2, [pairs, 2]).transpose(2, 3).flatten(2)
+    qk = torch.cat([unzipped, heads[:, :rotated, 2 * pairs :]], 2)
+    return torch.cat([qk, heads[:, rotated:]], 1).flatten(1)
+
+
 # Attention of every segment to its chain of ancestors and itself: qkv as for `rotary` -> [N, q_heads * head_dim].
 # segments [S, 4] int32 = start, length, parent (a smaller index, or -1), position of the first token. Query head h
 # reads key-value head h // (q_heads / kv_heads). `causal` keeps keys up to the query's own; without it no segment has a

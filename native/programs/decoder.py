@@ -73,7 +73,12 @@ class Norm:
 # The same with a LayerNorm, of the pooled tokens, or of all and then the mean of every row.
 class LayerNorm:
     def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
-        x = layer_norm(x, self.weight, self.weight_bias, self.eps)
+        x = layer_norm(x, self.scaled(self.weight), self.weight_bias, self.eps)
         if self.mean:
             x = segment_mean(x, batch["segments"])
         return x
+
+    def scaled(self, weight: Optional[Tensor]) -> Optional[Tensor]:
+        if weight is not None and self.unit_offset:
+            return weight + 1.0
+        return weight

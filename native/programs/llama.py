@@ -1,8 +1,13 @@
-# Norm, attention, norm, gated MLP: Llama, Mistral, Qwen2, Qwen3, Gemma, Phi-3, InternLM2.
+# Norm, attention, norm, gated MLP: Llama, Mistral, Ministral, Qwen2, Qwen3, Gemma, Phi-3, InternLM2, SmolLM3, GLM.
 class DecoderLayer:
     def forward(self, x: Tensor, batch: Dict[str, Tensor]) -> Tensor:
         qkv = linear(rms_norm(x, self.input_layernorm, self.eps, self.unit_offset), self.qkv_proj)
-        qkv = rotary(qkv, batch["cos"], batch["sin"], self.q_heads, self.kv_heads, self.head_dim,
+        cos, sin = batch["cos"], batch["sin"]
+        if not self.rotates:
+            cos, sin = cos[:, :0], sin[:, :0]
+        if self.interleaved:
+            qkv = unzip_pairs(qkv, self.q_heads, self.kv_heads, self.head_dim, cos.size(1))
+        qkv = rotary(qkv, cos, sin, self.q_heads, self.kv_heads, self.head_dim,
                      self.q_norm, self.k_norm, self.eps, self.unit_offset)
         mixed = attention(qkv, batch["segments"], self.q_heads, self.kv_heads, self.head_dim,
                           self.scale, self.causal, self.window, 0.0)

@@ -29,6 +29,20 @@ it.each([
   ["gpt2", "activation_function", "activation", { string: "gelu_tanh" }],
   ["gpt-neox", "layer_norm_eps", "eps", { float: 1e-5 }],
   ["opt", "activation_function", "activation", { string: "relu" }],
+  ["phi-head-norms", "layer_norm_eps", "eps", { float: 1e-5 }],
+  ["phi", "hidden_act", "activation", { string: "gelu_tanh" }],
+  ["stablelm", "layer_norm_eps", "eps", { float: 1e-5 }],
+  ["olmo-biases", "clip_qkv", "clip", { float: 0 }],
+  ["olmo3", "rms_norm_eps", "eps", { float: 1e-5 }],
+  ["exaone4-letters", "rms_norm_eps", "eps", { float: 1e-5 }],
+  ["smollm3-interval", "num_key_value_heads", "kv_heads", { int: 4 }],
+  ["smollm3-interval", "sliding_window", "window", { int: 0 }],
+  ["glm4-all-channels", "rms_norm_eps", "eps", { float: 1.5625e-7 }],
+  ["nemotron-biases", "norm_eps", "eps", { float: 1e-5 }],
+  ["nemotron", "hidden_act", "activation", { string: "relu2" }],
+  ["gptj", "activation_function", "activation", { string: "gelu_tanh" }],
+  ["falcon", "activation", "activation", { string: "gelu" }],
+  ["qwen2-moe", "sliding_window", "window", { int: 0 }],
 ])("%s without %s: %s is %j", (name, key, attribute, expected) => {
   expect(readFixture(name).config).not.toHaveProperty(key);
   expect(attributes(name, {}).layers[0]![attribute]).toEqual(expected);
@@ -46,6 +60,7 @@ it.each([
   ["llama-grouped", 10_000],
   ["qwen3", 10_000],
   ["mixtral", 1_000_000],
+  ["smollm3", 2_000_000],
 ])("%s without rope_theta: %i", (name, theta) => {
   expect(attributes(name, {}).ropes[0]!.theta).toEqual({ float: theta });
 });
@@ -56,6 +71,20 @@ it("Gemma 3 has a base for full layers and one for sliding ones", () => {
   expect(ropes.map((rope) => rope.theta)).toEqual([{ float: 1_000_000 }, { float: 10_000 }]);
 });
 
+it("OLMo 3's rope_theta is that of full layers", () => {
+  expect(attributes("olmo3", {}).ropes.map((rope) => rope.theta)).toEqual([
+    { float: 700 },
+    { float: 500_000 },
+  ]);
+});
+
+it("Qwen3-MoE reads the number of experts under both names", () => {
+  const experts = (changes: Record<string, unknown>) =>
+    attributes("qwen3-moe-head-dim", changes).layers[0]!.experts_per_token;
+  expect(experts({ num_experts: undefined, num_local_experts: 4 })).toEqual({ int: 2 });
+  expect(() => experts({ num_local_experts: 4, num_experts: 3 })).toThrow(/gate\.weight/);
+});
+
 it("Qwen has windows only with use_sliding_window, from max_window_layers on", () => {
   const windows = (changes: object) =>
     attributes("qwen2-window", { sliding_window: 6, ...changes }).layers.map((layer) => layer.window);
@@ -64,7 +93,7 @@ it("Qwen has windows only with use_sliding_window, from max_window_layers on", (
   expect(windows({ max_window_layers: undefined })).toEqual([{ int: 0 }, { int: 0 }, { int: 0 }]);
 });
 
-it.each(["gpt2", "opt"])("%s has a table of positions, and rows end with it", (name) => {
+it.each(["gpt2", "opt", "gptj"])("%s has a table of positions, and rows end with it", (name) => {
   const { positionTable, maxPositions } = attributes(name, {});
   expect([positionTable, maxPositions]).toEqual([{ rows: 90 }, undefined]);
 });
@@ -75,6 +104,11 @@ it.each([
   ["olmo2", 1],
   ["opt", 1],
   ["gpt2", null],
+  ["olmo", 1],
+  ["olmo3", 1],
+  ["smollm3", 128004],
+  ["glm4", 151329],
+  ["phi", null],
   ["llama-grouped", null],
 ])("%s without pad_token_id: %s", (name, padTokenId) => {
   expect(attributes(name, { pad_token_id: undefined }).pooling.padTokenId).toBe(padTokenId);

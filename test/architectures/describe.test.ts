@@ -501,6 +501,20 @@ describe("describeArchitecture refuses", () => {
     expectCode(() => describeWith("llama-grouped", changes), "ERR_NOT_SUPPORTED", message);
   });
 
+  it.each([
+    ["falcon", { alibi: true }, /ALiBi/],
+    ["oasst-mean", { pooling: "max" }, /pooling "max"/],
+    ["gpt2", { activation_function: "mish" }, /"mish"/],
+    ["smollm3", { layer_types: Array(4).fill("chunked_attention") }, /chunked_attention/],
+  ])("%s with %j", (name, changes, message) => {
+    expectCode(() => describeWith(name, changes), "ERR_NOT_SUPPORTED", message);
+  });
+
+  it("SmolLM3 without an entry for each layer", () => {
+    const run = () => describeWith("smollm3", { no_rope_layers: [1, 0] });
+    expectCode(run, "ERR_MODEL_CONFIG", /no_rope_layers has 2 entries for 4 layers/);
+  });
+
   it("a checkpoint without its head or a layer, and names the tensor", () => {
     for (const tensor of ["score.weight", "model.layers.1.mlp.up_proj.weight", "model.norm.weight"]) {
       const error = failure(() =>

@@ -12,7 +12,9 @@ it.each(fixtureNames)("%s: every token meets the matrices of the layers, and of 
     // DeBERTa's embeddings of distances meet these, and no token.
     if (/pos_(key|query)_proj/.test(tensor)) return 0;
     if (tensor.includes(".experts."))
-      return Number(config["num_experts_per_tok"]) / Number(config["num_experts"] ?? config["num_local_experts"]);
+      return (
+        Number(config["num_experts_per_tok"]) / Number(config["num_experts"] ?? config["num_local_experts"])
+      );
     const [, group] = /albert_layer_groups\.(\d)/.exec(tensor) ?? [];
     return group === undefined
       ? 1

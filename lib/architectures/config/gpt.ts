@@ -76,6 +76,39 @@ export function parsePhi(config: Config): v.InferOutput<typeof phiKeys> {
   return parseKeys(phiKeys, config);
 }
 
+const gptJKeys = v.object({ rotary_dim: v.nullish(count(4096)) });
+
+export function parseGptJ(config: Config): v.InferOutput<typeof gptJKeys> {
+  return parseKeys(gptJKeys, config);
+}
+
+const falconKeys = v.object({
+  alibi: flag,
+  new_decoder_architecture: flag,
+  multi_query: flag,
+  parallel_attn: flag,
+  num_ln_in_parallel_attn: v.nullish(v.picklist([1, 2])),
+});
+
+export function parseFalcon(config: Config): v.InferOutput<typeof falconKeys> {
+  return parseKeys(falconKeys, config);
+}
+
+export function falconAsDecoder(config: Config): Config {
+  const { new_decoder_architecture: isNew, multi_query: multiQuery } = parseFalcon(config);
+  const hidden = config.n_embed ?? config.hidden_size;
+  const grouped = isNew ? config.num_kv_heads : (multiQuery ?? true) ? 1 : null;
+  return {
+    ...config,
+    hidden_size: hidden,
+    intermediate_size: config.ffn_hidden_size ?? (typeof hidden === "number" ? 4 * hidden : hidden),
+    hidden_act: config.activation,
+    num_key_value_heads: grouped ?? null,
+    head_dim: undefined,
+    partial_rotary_factor: undefined,
+  };
+}
+
 const olmoKeys = v.object({ clip_qkv: v.nullish(positive) });
 
 export function parseOlmo(config: Config): v.InferOutput<typeof olmoKeys> {

@@ -7,18 +7,32 @@ import {
 } from "../decoder-weights.js";
 import { decoderFamily } from "../decoder.js";
 import type { Decoder, LayerSpec } from "../decoder.js";
-import { qwenWindow, windowOr } from "./windows.js";
+import { isSliding, qwenWindow, windowOr } from "./windows.js";
 
 /** Llama and what differs from it only by biases, norms of q and k, and windows. */
 export function llamaLayer(
   decoder: Decoder,
   index: number,
-  options: { qkvBias?: boolean; oBias?: boolean; mlpBias?: boolean; qkNorm?: boolean; window?: number } = {},
+  options: {
+    qkvBias?: boolean;
+    oBias?: boolean;
+    mlpBias?: boolean;
+    qkNorm?: boolean;
+    window?: number;
+    rotates?: boolean;
+  } = {},
 ): LayerSpec {
   const layer = `${decoder.prefix}layers.${index}.`;
-  const { qkvBias = false, oBias = false, mlpBias = false, qkNorm = false, window = 0 } = options;
+  const {
+    qkvBias = false,
+    oBias = false,
+    mlpBias = false,
+    qkNorm = false,
+    window = 0,
+    rotates = true,
+  } = options;
   return {
-    attributes: attentionAttributes(decoder, window),
+    attributes: { ...attentionAttributes(decoder, window), rotates: { bool: rotates } },
     weights: {
       ...layerNorms(decoder, layer, "input_layernorm", "post_attention_layernorm"),
       ...attentionWeights(decoder, layer, { qkv: qkvBias, o: oBias }),
@@ -44,6 +58,17 @@ export const mistral = decoderFamily({
   modelTypes: ["mistral"],
   program: "llama",
   layer: (decoder, index) => llamaLayer(decoder, index, { window: windowOr(decoder, 4096) }),
+});
+
+export const ministral = decoderFamily({
+  classNames: ["Ministral"],
+  modelTypes: ["ministral"],
+  program: "llama",
+  kvHeads: 8,
+  layer(decoder, index) {
+    const sliding = isSliding(decoder, index) ?? true;
+    return llamaLayer(decoder, index, { window: sliding ? windowOr(decoder, 4096) : 0 });
+  },
 });
 
 export const qwen2 = decoderFamily({

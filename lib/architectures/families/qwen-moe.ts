@@ -1,6 +1,12 @@
 import type { WeightSpec } from "../../native/binding.js";
 import { parseMoe, type MoeConfig } from "../config/moe.js";
-import { attentionAttributes, attentionWeights, headNorms, layerNorms, mlpWeights } from "../decoder-weights.js";
+import {
+  attentionAttributes,
+  attentionWeights,
+  headNorms,
+  layerNorms,
+  mlpWeights,
+} from "../decoder-weights.js";
 import { decoderFamily } from "../decoder.js";
 import type { Decoder, LayerSpec } from "../decoder.js";
 import { expertWeights } from "../experts.js";

@@ -97,6 +97,7 @@ export function describeKernels(level: keyof typeof flags): void {
         [80, 20],
         [100, 50],
         [128, 64],
+        [64, 0],
       ])("rotary is the reference's for heads of %i with %i pairs", (headDim, pairs) => {
         const random = new Random(headDim);
         const [cos, sin] = [random.tensor("float32", 19, pairs), random.tensor("float32", 19, pairs)];
