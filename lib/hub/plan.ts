@@ -1,5 +1,6 @@
 import { RewardModelScoreError } from "../errors.js";
-import { ARCHIVE, findCheckpoint, LOOKED_FOR, type CheckpointFiles } from "../model-files/checkpoint.js";
+import { ARCHIVE, findCheckpoint, type CheckpointFiles } from "../model-files/checkpoint.js";
+import { noWeights } from "../model-files/no-weights.js";
 
 /** In which form a repository holds its model. */
 export type WeightsForm = CheckpointFiles["form"] | "torchscript";
@@ -80,18 +81,6 @@ function tokenizerFiles(present: ReadonlySet<string>): string[] {
     "chat_template.json",
     ...templates.sort(),
   ].filter((path) => present.has(path));
-}
-
-function noWeights(model: string, present: ReadonlySet<string>): RewardModelScoreError {
-  const others = [...present]
-    .filter((path) => /\.(gguf|onnx|h5|msgpack|pth|pt|bin|safetensors)$/.test(path))
-    .slice(0, 5);
-  return new RewardModelScoreError(
-    "ERR_NOT_FOUND",
-    `${model} has no weights that can be loaded: none of ${LOOKED_FOR.join(", ")}.` +
-      (others.length > 0 ? ` It has ${others.join(", ")}.` : ""),
-    { path: `${model}/${LOOKED_FOR[0]}` },
-  );
 }
 
 function untrusted(model: string): RewardModelScoreError {

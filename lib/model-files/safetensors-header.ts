@@ -14,12 +14,14 @@ const schema = v.objectWithRest(
   v.object({ dtype: v.string(), shape: v.array(natural) }),
 );
 
+const ofMlx = v.object({ format: v.literal("mlx") });
+
 /**
  * The tensors of a safetensors file from its header, wherever the file is: 8 bytes of header length N (little endian),
  * then N bytes of JSON. https://github.com/huggingface/safetensors#format
  *
  * @param file what `TensorInfo.file` is to be
- * @throws ERR_MODEL_CORRUPT
+ * @throws ERR_MODEL_CORRUPT, ERR_NOT_SUPPORTED for a file of MLX
  */
 export async function readSafetensorsHeader(
   { path, prefix }: CheckpointFile,
@@ -36,13 +38,23 @@ export async function readSafetensorsHeader(
   if (bytes.length < length) throw corrupt(`it ends inside its header of ${length} bytes`);
   const header = v.safeParse(schema, parseJson(bytes));
   if (!header.success) throw corrupt("its header is not the JSON object that the format describes");
-  const { __metadata__, ...tensors } = header.output;
+  const { __metadata__: metadata, ...tensors } = header.output;
+  if (v.is(ofMlx, metadata)) throw savedByMlx(path);
   return Object.entries(tensors).map(([name, { dtype, shape }]) => ({
     name: prefix + name,
     dtype,
     shape,
     file,
   }));
+}
+
+/** As the reader of native/weights has it. */
+function savedByMlx(path: string): RewardModelScoreError {
+  return new RewardModelScoreError(
+    "ERR_NOT_SUPPORTED",
+    `${path} was saved by MLX, as its metadata says. Use the model that it was converted from.`,
+    { feature: "MLX" },
+  );
 }
 
 function parseJson(bytes: Uint8Array): unknown {

@@ -1,11 +1,12 @@
-import { stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { readdir, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
 import { exists } from "../io/exists.js";
 import { requireRegularFile } from "../io/regular-file.js";
-import { ARCHIVE, findCheckpoint, LOOKED_FOR, prefixOf } from "../model-files/checkpoint.js";
+import { ARCHIVE, findCheckpoint, prefixOf } from "../model-files/checkpoint.js";
 import { requireText } from "../model-files/json.js";
 import type { Listing } from "../model-files/listing.js";
+import { isOtherForm, noWeights } from "../model-files/no-weights.js";
 import type { CheckpointFile } from "../native/binding.js";
 
 /** What a model consists of on disk. */
@@ -42,6 +43,7 @@ export async function locateModel(model: string): Promise<ModelFiles> {
   }
   if (!found.isDirectory()) {
     requireRegularFile(path, found);
+    if (isOtherForm(basename(path))) throw noWeights(path, [basename(path)]);
     return { directory: dirname(path), weights: [], archive: path };
   }
   const listing: Listing = {
@@ -51,19 +53,22 @@ export async function locateModel(model: string): Promise<ModelFiles> {
   const checkpoint = await findCheckpoint(path, listing);
   const weights = (checkpoint?.weights ?? []).map((name) => join(path, name));
   const archive = (await listing.has(ARCHIVE)) ? join(path, ARCHIVE) : undefined;
-  if (weights.length === 0 && archive === undefined) throw noWeights(path);
+  if (weights.length === 0 && archive === undefined) throw noWeights(path, await filesIn(path));
   for (const file of archive === undefined ? weights : [...weights, archive]) {
     requireRegularFile(file, await stat(file));
   }
   return { directory: path, weights, archive };
 }
 
-export function noWeights(path: string): RewardModelScoreError {
-  return new RewardModelScoreError(
-    "ERR_NOT_FOUND",
-    `${path} holds no weights. Looked for ${LOOKED_FOR.join(", ")}.`,
-    { path },
-  );
+/** Paths of the files in a folder and in those below it, no deeper. */
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const below = entries
+    .filter((entry) => entry.isDirectory())
+    .map(async ({ name }) =>
+      (await readdir(join(folder, name)).catch(() => [])).map((file) => `${name}/${file}`),
+    );
+  return [...entries.map(({ name }) => name), ...(await Promise.all(below)).flat()];
 }
 
 /** Whether a folder has a file of this name, of whatever kind; links are followed. */

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "base/error.h"
 #include "weights/pickle.h"
 #include "weights/stored_tensor.h"
 
@@ -78,14 +79,24 @@ class Header {
     refuse_file(file_.path(), tensor.empty() ? what : "tensor " + tensor + " " + what, tensor);
   }
 
+  // Its weights may be packed, or named and laid out as its own models have them.
+  [[noreturn]] void refuse_mlx() {
+    throw Error(
+        "ERR_NOT_SUPPORTED",
+        file_.path() + " was saved by MLX, as its metadata says. Use the model that it was converted from.",
+        {{"feature", "MLX"}});
+  }
+
   void read_field(const std::string& name, const json::element& value) {
     if (!names_.insert(name).second) refuse("appears twice", name);
     if (name != "__metadata__") return read_entry(name, value);
     json::object metadata;
     if (value.get_object().get(metadata)) refuse("its __metadata__ is not an object");
-    for (const auto& [key, text] : metadata) {
-      if (!text.is_string())
+    for (const auto& [key, entry] : metadata) {
+      std::string_view text;
+      if (entry.get_string().get(text))
         refuse("its __metadata__ holds \"" + std::string(key) + "\", which is not a string");
+      if (key == "format" && text == "mlx") refuse_mlx();
     }
   }
 

@@ -76,8 +76,7 @@ describe("planModel", () => {
     expect((await plan(both, { trustRemoteCode: true })).form).toBe("safetensors");
   });
 
-  it("says what is there when there is nothing to load", async () => {
-    await expect(plan(["config.json", "model-q8.gguf"])).rejects.toThrow(/no weights.*model-q8\.gguf/);
+  it("needs a config beside the weights", async () => {
     expect(await code(() => plan(["model.safetensors"]))).toBe("ERR_MODEL_CONFIG");
   });
 });
@@ -181,6 +180,49 @@ describe("a repository and a folder with the same files", () => {
       await expect(plan(files, { texts: index }), text).rejects.toMatchObject(refusal);
       await expect(locateModel(write(files, index)), text).rejects.toMatchObject(refusal);
     }
+  });
+
+  it.each<[string[], string, RegExp]>([
+    [["model-q8_0.gguf"], "GGUF", /GGUF \(model-q8_0\.gguf\).*converted from/],
+    [["weights.npz"], "MLX", /MLX/],
+    [["onnx/model.onnx", "model.onnx_data"], "ONNX", /ONNX \(onnx\/model\.onnx\)/],
+    [["openvino_model.xml", "openvino_model.bin"], "OpenVINO", /OpenVINO/],
+    [["Model.mlpackage/Manifest.json"], "Core ML", /Core ML/],
+    [["tf_model.h5"], "TensorFlow", /TensorFlow.*from_tf=True/],
+    [["flax_model.msgpack"], "Flax", /Flax.*from_flax=True/],
+    [["rust_model.ot"], "rust-bert", /rust-bert/],
+    [["tf_model.h5", "onnx/model.onnx"], "TensorFlow", /TensorFlow \(tf_model\.h5\) and ONNX/],
+    [["consolidated.00.pth", "params.json"], "consolidated", /consolidated weights.*Meta/],
+    [["original/consolidated.00.pth"], "consolidated", /original\/consolidated/],
+    [["consolidated-00001-of-00002.safetensors"], "consolidated", /Mistral/],
+    [["global_step9/mp_rank_00_model_states.pt"], "DeepSpeed", /DeepSpeed.*zero_to_fp32\.py/],
+    [["pytorch_model_fsdp_0/__0_0.distcp"], "FSDP", /FSDP.*merge-weights/],
+  ])("refuse %j by name", async (others, name, message) => {
+    const files = ["config.json", "tokenizer.json", ...others];
+    const refusal = {
+      code: "ERR_NOT_SUPPORTED",
+      message: expect.stringMatching(message) as string,
+      details: { feature: expect.stringContaining(name) as string },
+    };
+    await expect(plan(files)).rejects.toMatchObject(refusal);
+    await expect(locateModel(write(files))).rejects.toMatchObject(refusal);
+    // Beside weights they are another copy.
+    const whole = [...files, "model.safetensors"];
+    expect((await plan(whole)).form).toBe("safetensors");
+    expect((await locateModel(write(whole))).weights).toHaveLength(1);
+  });
+
+  it("say what is there where there is nothing to load", async () => {
+    const files = ["config.json", "model-00001-of-00002.safetensors", "notes.txt"];
+    const refusal = {
+      code: "ERR_NOT_FOUND",
+      message: expect.stringMatching(
+        /none of model\.safetensors,.*It has model-00001-of-00002\.safetensors\.$/,
+      ) as string,
+    };
+    await expect(plan(files)).rejects.toMatchObject(refusal);
+    await expect(locateModel(write(files))).rejects.toMatchObject(refusal);
+    await expect(plan(["config.json"])).rejects.toThrow(/model\.pt\.$/);
   });
 
   it.each([

@@ -291,6 +291,18 @@ describe("a repository that holds only a TorchScript archive", () => {
   });
 });
 
+it("a repository that holds its weights in another form is refused by name, and nothing is fetched", async () => {
+  const { "model.safetensors": _, "pytorch_model.bin": __, ...files } = modelFiles();
+  const { hub, load } = await setUp(files);
+  expect(await failure(load())).toMatchObject({
+    code: "ERR_NOT_SUPPORTED",
+    message: expect.stringMatching(
+      /owner\/model holds its weights only as GGUF \(model-q4\.gguf\) and ONNX/,
+    ) as string,
+  });
+  expect(hub.bytesOf()).toBe(0);
+});
+
 describe("a repository with an adapter beside its base", () => {
   const adapter = '{"peft_type": "LORA"}';
 

@@ -45,6 +45,16 @@ describe("readSafetensorsHeader", () => {
     expect(tensor!.name).toBe("value_head:weight");
   });
 
+  it("refuses a file of MLX by name", async () => {
+    const header = (format: string) => JSON.stringify({ __metadata__: { format } });
+    await expect(read(file(header("mlx")))).rejects.toMatchObject({
+      code: "ERR_NOT_SUPPORTED",
+      message: expect.stringMatching(/x\.safetensors.*MLX.*converted from/) as string,
+    });
+    for (const text of [header("flax"), "{}", '{"__metadata__": null}'])
+      expect(await read(file(text))).toEqual([]);
+  });
+
   it.each([
     [Buffer.alloc(5), /too short/],
     [file("{}", 200_000_000), /claims 200000000 bytes/],

@@ -1,5 +1,6 @@
 import type { NativeBinding } from "../../native/binding.js";
-import { noWeights, type ModelFiles } from "../locate.js";
+import { noWeights } from "../../model-files/no-weights.js";
+import type { ModelFiles } from "../locate.js";
 import { openArchive } from "./archive.js";
 import { openCheckpoint } from "./checkpoint.js";
 import { openExportedProgram } from "./exported-program.js";
@@ -14,5 +15,5 @@ export async function openSource(binding: NativeBinding, files: ModelFiles): Pro
     const source = await open(binding, files);
     if (source) return source;
   }
-  throw noWeights(files.directory);
+  throw noWeights(files.directory, []);
 }

@@ -175,6 +175,14 @@ describe("malformed files", () => {
     expect([error.code, error.details]).toEqual(["ERR_MODEL_CORRUPT", { path: path() }]);
   });
 
+  it("refuses a file of MLX by name", async () => {
+    const header = (format: string) => JSON.stringify({ __metadata__: { made: "x", format } });
+    const error = await rejection(engine.openCheckpoint([writeRaw(path(), header("mlx"))]));
+    expect([error.code, error.details]).toEqual(["ERR_NOT_SUPPORTED", { feature: "MLX" }]);
+    expect(error.message).toMatch(/model\.safetensors.*MLX.*converted from/);
+    expect((await engine.openCheckpoint([writeRaw(path(), header("flax"))])).tensors).toEqual([]);
+  });
+
   it("refuses every truncation of a file", async () => {
     const whole = Buffer.from(bytesOf(Uint8Array.from([...Array(40).keys()])));
     writeSafetensors(path(), { a: { dtype: "U8", shape: [40], data: whole } });
