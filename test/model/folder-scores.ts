@@ -2,6 +2,7 @@ import { expect } from "vitest";
 import { createPooling } from "#lib/architectures/pooling.js";
 import { locateModel } from "#lib/model/locate.js";
 import { openCheckpoint } from "#lib/model/sources/checkpoint.js";
+import type { ProgramSource } from "#lib/model/sources/program.js";
 import type { Dtype, NativeBinding } from "#lib/native/binding.js";
 import { stagesOn } from "../native/stages-on.js";
 import type { ArchitectureFixture } from "../parity/fixtures.js";
@@ -12,14 +13,26 @@ export async function scores(
   binding: NativeBinding,
   directory: string,
   fixture: ArchitectureFixture,
-  dtype: Dtype = "float32",
+  { dtype = "float32", device = "cpu" }: { dtype?: Dtype; device?: string } = {},
 ): Promise<number[]> {
-  const { checkpoint, architecture, spec } = (await openCheckpoint(binding, await locateModel(directory)))!;
+  return scoresOf(binding, (await openCheckpoint(binding, await locateModel(directory)))!, fixture, {
+    dtype,
+    device,
+  });
+}
+
+/** The same of a source, which is closed. */
+export async function scoresOf(
+  binding: NativeBinding,
+  { checkpoint, architecture, spec }: ProgramSource,
+  fixture: ArchitectureFixture,
+  { dtype, device }: { dtype: Dtype; device: string },
+): Promise<number[]> {
   const model = await binding.loadProgram(spec, {
     checkpoint,
     dtype,
     threads: 1,
-    ...stagesOn(spec, "cpu"),
+    ...stagesOn(spec, device),
   });
   checkpoint.close();
   const pool = createPooling(architecture.pooling, () => []);

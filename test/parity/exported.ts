@@ -27,6 +27,16 @@ export async function exportFixture(
 ): Promise<ExportedFixture> {
   const { dtype = "float32", stored = "F32", files: change } = options;
   const { directory } = writeCheckpoint(fixture, { dtype: stored });
+  return exportFolder(binding, directory, fixture, { dtype, change });
+}
+
+/** Writes the archive of a fixture's checkpoint beside it. */
+export async function exportFolder(
+  binding: NativeBinding,
+  directory: string,
+  fixture: ArchitectureFixture,
+  { dtype, change }: { dtype: Dtype; change?: ((files: Record<string, string>) => void) | undefined },
+): Promise<ExportedFixture> {
   const source = (await openCheckpoint(binding, await locateModel(directory)))!;
   const { pooling, tokenFields } = source.architecture;
   const extraFiles = recordFiles(source, dtype, pooling);
