@@ -93,7 +93,7 @@ class WeightReader {
   // Bytes. Fresh memory of the size of a layer's weights costs more page faults than filling it.
   at::Tensor scratch_;
   at::Tensor chunk_;
-  at::Tensor block_;
+  at::Tensor codes_;
 };
 
 }  // namespace reward_model_score

@@ -155,6 +155,12 @@ describe("scales that do not fit name the tensor", () => {
     ["integers", { s: { dtype: "U8", shape: [2, 1], data: new Uint8Array(2) } }, [2, 3], "s"],
     ["blocks without rows", { s: factors([2, 1]) }, [0, 3], "s"],
   ];
+  it("of a weight that is not in F8", async () => {
+    const checkpoint = await open({ w: factors([4, 3]), s: factors([2, 1]) });
+    const error = await rejection(bound(engine, checkpoint, dense([4, 3], part([2, 3]))));
+    expect(error).toMatchObject({ code: "ERR_WEIGHTS", details: { tensor: "w" } });
+  });
+
   it.each(cases)("%s", async (_, scales, block, tensor) => {
     const checkpoint = await open({ w: codes([4, 3]), ...scales });
     const error = await rejection(bound(engine, checkpoint, dense([4, 3], part(block))));
