@@ -57,6 +57,8 @@ export interface DecoderFamily extends Pick<Family, "classNames" | "modelTypes">
     /** Default hidden_size. */
     width?: (config: Config) => number | null | undefined;
   };
+  /** Modules of the trunk: see Stage.siblings. */
+  modules?: (decoder: Decoder) => string[];
   /** Stages between the embedding and the first layer. */
   stem?: (decoder: Decoder) => Stage[];
   /** There is one where the stem looks positions up. */
@@ -75,7 +77,7 @@ export interface DecoderFamily extends Pick<Family, "classNames" | "modelTypes">
 }
 
 /** What the stage of one layer is made of. */
-export interface LayerSpec extends Pick<Stage, "attributes" | "weights" | "renames" | "uses"> {
+export interface LayerSpec extends Pick<Stage, "attributes" | "weights" | "renames" | "uses" | "buffers"> {
   /** Default the family's program. */
   source?: string;
 }
@@ -107,11 +109,13 @@ function buildTrunk(json: Config, tensors: CheckpointTensors, family: DecoderFam
   }
   const norm = { eps: { float: eps }, unit_offset: { bool: decoder.unitOffset } };
   const ropes = family.ropes?.(decoder) ?? { "": commonRope(decoder, family) };
+  const siblings = family.modules?.(decoder).map((module) => prefix + module);
   const stages: Stage[] = [
     {
       name: `${prefix}${embedding}`,
       block: false,
       ...(scaled && { buffers: [{ name: "embed_scale", numbers: 1, dtype: "model" }] }),
+      ...(siblings && { siblings }),
       source: stageSource("decoder", "Embedding"),
       attributes: { scale: { float: scaled ? Math.sqrt(hidden) : 1 } },
       weights: { weight: tensors.table(tableName, table.shape) },

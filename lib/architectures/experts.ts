@@ -21,7 +21,7 @@ export function expertWeights(
   { tensors, hidden }: Decoder,
   layer: string,
   { count, perToken, intermediate, module, names }: Experts,
-): Required<Omit<LayerSpec, "source">> {
+): Required<Omit<LayerSpec, "source" | "buffers">> {
   if (perToken > count) throw configError(`num_experts_per_tok ${perToken} exceeds ${count} experts.`);
   const each = <T>(make: (expert: number) => T) => Array.from({ length: count }, (_, expert) => make(expert));
   const fused = tensors.has(`${layer}mlp.experts.gate_up_proj`);

@@ -11,6 +11,11 @@ export interface Stage extends StageSpec {
   module?: string;
   /** The module is registered behind all others of the trunk, although programs compute it before them. */
   registeredLast?: true;
+  /**
+   * The modules beside it in the order in which they are registered, where that is not the program's, or where some of
+   * them hold nothing.
+   */
+  siblings?: readonly string[];
   /** What the module holds beside the checkpoint's tensors. */
   buffers?: readonly StageBuffer[];
   /** Tensors of the checkpoint that have another name in the module: own name → name there. Several may be one. */

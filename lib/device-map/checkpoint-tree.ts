@@ -28,6 +28,7 @@ export function checkpointTree(
 ): ModuleNode {
   const root = module("");
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
+  for (const sibling of stages.flatMap(({ siblings = [] }) => siblings)) moduleAt(root, sibling.split("."));
   for (const stage of inModuleOrder(stages)) {
     const linears = new Set(weightsOf(stage).filter(isPacked).flatMap(tensorsOf));
     for (const name of stageTensors(stage)) {

@@ -16,6 +16,7 @@ const trunk: DecoderFamily = {
   partialRotaryFactor: 0.25,
   prefix: "gpt_neox.",
   embedding: { name: "embed_in" },
+  modules: () => ["embed_in", "emb_dropout", "layers"],
   layer(decoder, index) {
     const { config, json, tensors, prefix, hidden, intermediate } = decoder;
     const layer = `${prefix}layers.${index}.`;

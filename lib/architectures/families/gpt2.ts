@@ -30,6 +30,7 @@ export const gpt2 = decoderFamily({
   activation: "gelu_new",
   prefix: "transformer.",
   embedding: { name: "wte" },
+  modules: () => ["wte", "wpe", "drop", "h", "ln_f"],
   stem: (decoder) => [positionsStage(decoder, "wpe", positionsOf(decoder))],
   positionTable: (decoder) => ({ rows: positionsOf(decoder) }),
   ropes: () => ({}),

@@ -3,7 +3,7 @@ import { decoderFamily } from "../decoder.js";
 import type { Decoder } from "../decoder.js";
 import { gptLayer } from "../gpt-layer.js";
 import { finalLayerNorm } from "../layer-norm.js";
-import { readRope } from "../rope.js";
+import { readRope, ropeStage } from "../rope.js";
 
 export const gptJ = decoderFamily({
   classNames: ["GPTJ"],
@@ -17,16 +17,14 @@ export const gptJ = decoderFamily({
   embedding: { name: "wte" },
   // transformers computes the rotation of so many positions beforehand.
   positionTable: (decoder) => ({ rows: positionsOf(decoder) }),
-  ropes(decoder) {
-    const rotary = parseGptJ(decoder.json).rotary_dim;
-    const headDim = rotary === undefined ? 64 : (rotary ?? decoder.headDim);
-    return {
-      "": readRope(
-        {},
-        { headDim, theta: 10_000, maxPositions: positionsOf(decoder), partialRotaryFactor: 1 },
-      ),
-    };
+  modules: () => ["wte", "drop", "h", "ln_f"],
+  stem(decoder) {
+    const maxPositions = positionsOf(decoder);
+    const context = { headDim: rotaryDim(decoder), theta: 10_000, maxPositions, partialRotaryFactor: 1 };
+    // It is no module of its own: every layer has the table.
+    return [{ ...ropeStage(`${decoder.prefix}rotary_emb`, readRope({}, context), ""), buffers: [] }];
   },
+  ropes: () => ({}),
   layers: "h",
   layer(decoder, index) {
     const { tensors, prefix, hidden, intermediate } = decoder;
@@ -37,7 +35,7 @@ export const gptJ = decoderFamily({
         columns,
         bias,
       );
-    return gptLayer(decoder, {
+    const spec = gptLayer(decoder, {
       attentionNorm: `${layer}ln_1`,
       mlpNorm: null,
       qkv: linear(["attn.q_proj", "attn.k_proj", "attn.v_proj"], hidden, hidden, false),
@@ -47,10 +45,17 @@ export const gptJ = decoderFamily({
       parallel: true,
       interleaved: true,
     });
+    const numbers = positionsOf(decoder) * rotaryDim(decoder);
+    return { ...spec, buffers: [{ name: "attn.embed_positions", numbers, dtype: "float32" }] };
   },
   end: (decoder) => [finalLayerNorm(decoder, "ln_f")],
 });
 
 function positionsOf({ config }: Decoder): number {
   return config.max_position_embeddings ?? 2048;
+}
+
+function rotaryDim({ json, headDim }: Decoder): number {
+  const { rotary_dim } = parseGptJ(json);
+  return rotary_dim === undefined ? 64 : (rotary_dim ?? headDim);
 }

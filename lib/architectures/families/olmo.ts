@@ -14,6 +14,7 @@ export const olmo = decoderFamily({
   epsKey: "layer_norm_eps",
   eps: 1e-5,
   padTokenId: 1,
+  modules: () => ["embed_tokens", "layers", "norm"],
   layer(decoder, index) {
     const { config, json, prefix } = decoder;
     const layer = `${prefix}layers.${index}.`;

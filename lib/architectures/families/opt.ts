@@ -23,6 +23,12 @@ export const opt = decoderFamily({
   padTokenId: 1,
   prefix: "model.decoder.",
   embedding: { name: "embed_tokens", width: (json) => parseOpt(json).word_embed_proj_dim },
+  modules: (decoder) => [
+    "embed_tokens",
+    "embed_positions",
+    ...(projects(decoder) ? ["project_out", "project_in"] : []),
+    ...(hasFinalNorm(decoder) ? ["final_layer_norm"] : []),
+  ],
   stem: (decoder) => [
     ...projection(decoder, "project_in"),
     positionsStage(decoder, "embed_positions", positionsOf(decoder), SKIPPED),
@@ -55,13 +61,10 @@ export const opt = decoderFamily({
     };
   },
   end(decoder) {
-    const { do_layer_norm_before, _remove_final_layer_norm, layer_norm_elementwise_affine } = parseOpt(
-      decoder.json,
-    );
-    const hasNorm = (do_layer_norm_before ?? true) && !_remove_final_layer_norm;
+    const { layer_norm_elementwise_affine } = parseOpt(decoder.json);
     const parts = (layer_norm_elementwise_affine ?? true) ? WEIGHT_AND_BIAS : NOTHING;
     return [
-      ...(hasNorm ? [finalLayerNorm(decoder, "final_layer_norm", parts)] : []),
+      ...(hasFinalNorm(decoder) ? [finalLayerNorm(decoder, "final_layer_norm", parts)] : []),
       ...projection(decoder, "project_out"),
     ];
   },
@@ -71,10 +74,20 @@ function positionsOf({ config }: Decoder): number {
   return config.max_position_embeddings ?? POSITIONS;
 }
 
+function hasFinalNorm({ json }: Decoder): boolean {
+  const { do_layer_norm_before, _remove_final_layer_norm } = parseOpt(json);
+  return (do_layer_norm_before ?? true) && !_remove_final_layer_norm;
+}
+
+function projects({ json, hidden }: Decoder): boolean {
+  return (parseOpt(json).word_embed_proj_dim ?? hidden) !== hidden;
+}
+
 /** Embeddings of another width than the layers are widened, and what the head reads is narrowed. */
-function projection({ json, tensors, prefix, hidden }: Decoder, module: string): Stage[] {
+function projection(decoder: Decoder, module: string): Stage[] {
+  if (!projects(decoder)) return [];
+  const { json, tensors, prefix, hidden } = decoder;
   const width = parseOpt(json).word_embed_proj_dim ?? hidden;
-  if (width === hidden) return [];
   const name = `${prefix}${module}`;
   const [rows, columns] = module === "project_in" ? [hidden, width] : [width, hidden];
   return [

@@ -12,6 +12,7 @@ export const phi = decoderFamily({
   eps: 1e-5,
   activation: "gelu_new",
   partialRotaryFactor: 0.5,
+  modules: () => ["embed_tokens", "layers", "rotary_emb", "embed_dropout", "final_layernorm"],
   layer(decoder, index) {
     const { json, tensors, prefix, hidden, intermediate, qHeads, headDim } = decoder;
     const layer = `${prefix}layers.${index}.`;
