@@ -14,10 +14,15 @@ import { counterpartOf, describeCounterpart } from "./other-names.js";
  */
 export interface RewardModelScoreOptions<Column extends string = string> {
   /**
-   * Hub repository (`owner/name`), a directory with `config.json`, a TorchScript archive (`….pt`), or `"demo"`: the small
-   * model that is part of this package.
+   * Hub repository (`owner/name`), a directory with `config.json`, or either of a LoRA adapter (`adapter_config.json`); a
+   * TorchScript archive (`….pt`), or `"demo"`: the small model that is part of this package.
    */
   model: string;
+  /**
+   * A LoRA adapter of PEFT, applied to the model's weights while they are read: a directory or Hub repository with
+   * `adapter_config.json`. Not for a `model` that is an adapter itself, whose base is found by its name.
+   */
+  adapter?: string;
   /** Branch, tag or commit. Default `"main"`. */
   revision?: string;
   /**
@@ -123,6 +128,7 @@ const schema = v.strictObject({
     v.minLength(1),
     v.transform((model) => (model === "demo" ? DEMO_MODEL : model)),
   ),
+  adapter: v.optional(v.pipe(v.string(), v.minLength(1))),
   revision: v.optional(v.pipe(v.string(), v.minLength(1)), "main"),
   torchDtype: v.optional(v.picklist(["auto", "float32", "bfloat16", "float16"]), "auto"),
   trustRemoteCode: v.optional(v.boolean(), false),

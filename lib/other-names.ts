@@ -58,6 +58,10 @@ const OTHER_NAMES: [names: string, counterpart: Counterpart][] = [
     "attnimplementation flashattention useflashattention useflashattention2",
     { note: "how attention is computed follows from the device" },
   ],
+  [
+    "adaptername adapternameorpath adapterid adapterpath loraadapter lorapath loranameorpath peftmodel peftmodelid",
+    { option: "adapter" },
+  ],
   ["normalizereward normalizerewards", { option: "normalize", note: "with the value model" }],
   [
     "functiontoapply activationfunction sigmoid",

@@ -1,7 +1,9 @@
 import { RewardModelScoreError } from "../errors.js";
+import type { LoraConfig } from "../model-files/adapter-config.js";
 import type { Dtype, TensorInfo, WeightPart, WeightScale, WeightSpec } from "../native/binding.js";
 import { blockOf, isFloat8, SCALES } from "./float8.js";
-import { isOfAdapter, isOriginalCopy, moduleName } from "./module-names.js";
+import { commonName, isOfLora, LoraTensors } from "./lora.js";
+import { isAdapters, isBaseLayer, isOfAdapter, isOriginalCopy, moduleName } from "./module-names.js";
 import { unknownNumbers, type Quantization } from "./quantization.js";
 
 /** What a model computes in whose weights are stored so; its config may say something else. */
@@ -33,29 +35,55 @@ export class CheckpointTensors {
   private readonly byName: Map<string, TensorInfo>;
   private readonly used = new Set<string>();
   private readonly originals: string[] = [];
+  private readonly lora: LoraTensors | undefined;
 
   /**
    * @param quantization what the config says of weights in F8
    * @param files the checkpoint's paths, for messages
-   * @throws ERR_WEIGHTS for two tensors of one name, ERR_NOT_SUPPORTED for those of an adapter
+   * @param adapter of the LoRA whose tensors are among them: what it has in the place of its base's is taken
+   * @throws ERR_WEIGHTS for two tensors of one name, ERR_NOT_SUPPORTED for those of an adapter that is none of these
    */
   constructor(
     tensors: readonly TensorInfo[],
     private readonly quantization: Quantization,
     private readonly files: readonly string[],
+    adapter?: LoraConfig,
   ) {
     this.byName = new Map();
+    this.lora = adapter && new LoraTensors(adapter, ({ file }) => files[file]);
+    const replacements: TensorInfo[] = [];
     for (const tensor of tensors) {
-      if (isOfAdapter(tensor.name)) throw unmerged(tensor.name);
-      if (isOriginalCopy(tensor.name)) {
-        this.originals.push(tensor.name);
-        continue;
-      }
-      const name = moduleName(tensor.name);
-      const twin = this.byName.get(name);
-      if (twin) throw ambiguous(name, twin, tensor);
-      this.byName.set(name, tensor);
+      if (this.lora && isOfLora(tensor.name)) this.lora.add(tensor);
+      else if (isOfAdapter(tensor.name) || (!this.lora && isBaseLayer(tensor.name)))
+        throw unmerged(tensor.name);
+      else if (isOriginalCopy(tensor.name)) this.originals.push(tensor.name);
+      else if (isAdapters(tensor.name)) replacements.push(tensor);
+      else this.add(moduleName(tensor.name), tensor);
     }
+    if (this.lora) this.adapt(this.lora, replacements);
+  }
+
+  private add(name: string, tensor: TensorInfo): void {
+    const twin = this.byName.get(name);
+    if (twin) throw ambiguous(name, twin, tensor);
+    this.byName.set(name, tensor);
+  }
+
+  /** Modules that were trained whole take the place of the base's, and what LoRA adds finds its tensor. */
+  private adapt(lora: LoraTensors, replacements: readonly TensorInfo[]): void {
+    if (lora.isEmpty && replacements.length === 0) throw emptyAdapter();
+    const base = new Map(this.names().map((name) => [commonName(name), name]));
+    const find = (name: string) => (this.byName.has(name) ? name : base.get(commonName(name)));
+    const replaced = new Map<string, TensorInfo>();
+    for (const tensor of replacements) {
+      const own = moduleName(tensor.name);
+      const name = find(own) ?? own;
+      const twin = replaced.get(name);
+      if (twin) throw ambiguous(name, twin, tensor);
+      replaced.set(name, tensor);
+    }
+    for (const [name, tensor] of replaced) this.byName.set(name, tensor);
+    lora.bind(find);
   }
 
   has(name: string): boolean {
@@ -117,7 +145,8 @@ export class CheckpointTensors {
     }
     this.used.add(name);
     const scale = isFloat8(tensor.dtype) ? this.scaleOf(name, tensor) : undefined;
-    return { tensor: tensor.name, ...(scale && { scale }) };
+    const delta = this.lora?.deltaOf(name, tensor.shape);
+    return { tensor: tensor.name, ...(scale && { scale }), ...(delta && { delta }) };
   }
 
   private scaleOf(name: string, weight: TensorInfo): WeightScale | undefined {
@@ -154,10 +183,14 @@ export class CheckpointTensors {
     return spec;
   }
 
-  /** As the checkpoint calls them. */
+  /**
+   * As the checkpoint calls them. When everything is built.
+   *
+   * @throws ERR_WEIGHTS where an adapter changes what its base has not
+   */
   unused(): string[] {
     const names = this.names().filter((name) => !this.used.has(name) && !RECOMPUTED.test(name));
-    return [...names.map((name) => this.find(name).name), ...this.originals];
+    return [...names.map((name) => this.find(name).name), ...this.originals, ...(this.lora?.unused() ?? [])];
   }
 }
 
@@ -173,8 +206,16 @@ function ambiguous(name: string, { name: one }: TensorInfo, { name: other }: Ten
 function unmerged(name: string) {
   return new RewardModelScoreError(
     "ERR_NOT_SUPPORTED",
-    `Tensor "${name}" belongs to an adapter that was saved with its base and not merged into it. Merge it in Python ` +
-      "(merge_and_unload() of the PEFT model) and save the model again.",
+    `Tensor "${name}" belongs to an adapter that is not merged into its base and is no LoRA with its adapter_config.json. ` +
+      "Merge it in Python (merge_and_unload() of the PEFT model) and save the model again.",
     { feature: "adapters" },
+  );
+}
+
+function emptyAdapter() {
+  return new RewardModelScoreError(
+    "ERR_WEIGHTS",
+    "There is an adapter_config.json, but no tensor of an adapter: its file may be missing.",
+    { tensor: "lora_A" },
   );
 }

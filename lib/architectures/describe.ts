@@ -1,3 +1,4 @@
+import type { LoraConfig } from "../model-files/adapter-config.js";
 import type { Dtype, TensorInfo } from "../native/binding.js";
 import type { Architecture } from "./architecture.js";
 import { CheckpointTensors } from "./checkpoint-tensors.js";
@@ -21,6 +22,8 @@ export interface CheckpointDescription {
   tensors: readonly TensorInfo[];
   /** The files that the tensors are in, for messages. */
   files?: readonly string[];
+  /** How the adapter's tensors that are among them are applied. */
+  adapter?: LoraConfig | undefined;
 }
 
 /**
@@ -35,7 +38,8 @@ export function describeArchitecture(
   known: readonly Family[] = families,
 ): Architecture {
   const quantization = readQuantization(checkpoint.config, checkpoint.tensors);
-  const tensors = new CheckpointTensors(checkpoint.tensors, quantization, checkpoint.files ?? []);
+  const { files = [], adapter } = checkpoint;
+  const tensors = new CheckpointTensors(checkpoint.tensors, quantization, files, adapter);
   const { name, registration, conclusion } = findClass(checkpoint.config, tensors, known);
   const { family } = registration;
   const config = textConfig(checkpoint.config);

@@ -10,6 +10,10 @@ export type ModelFlags = Omit<RewardModelScoreOptions, "chatTemplate"> & { chatT
 export function addModelOptions(command: Command): Command {
   command
     .option("--model <model>", "Hub repository, directory, TorchScript archive (….pt), or demo (required)")
+    .option(
+      "--adapter <adapter>",
+      "LoRA adapter to apply: directory or Hub repository with adapter_config.json",
+    )
     .option("--revision <revision>", "branch, tag or commit (default: main)")
     .addOption(
       new Option("--torch-dtype <dtype>", "what to compute in (default: the model's own)").choices([

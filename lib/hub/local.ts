@@ -2,11 +2,11 @@ import { join } from "node:path";
 import { RewardModelScoreError } from "../errors.js";
 import { requireText } from "../model-files/json.js";
 import type { RepositoryCache } from "./cache.js";
-import { planModel, planTokenizer, type Plan } from "./plan.js";
+import { planAdapter, planModel, planTokenizer, type Plan } from "./plan.js";
 
-/** What is wanted of a repository: the model, or only the tokenizer. */
+/** What is wanted of a repository: the model, or only its tokenizer or its adapter. */
 export interface Wanted {
-  only?: "tokenizer" | undefined;
+  only?: "tokenizer" | "adapter" | undefined;
   trustRemoteCode: boolean;
 }
 
@@ -60,5 +60,6 @@ export async function planFrom(
   readText: (path: string) => Promise<string>,
 ): Promise<{ form: Plan["form"] | undefined; paths: string[] }> {
   if (wanted.only === "tokenizer") return { form: undefined, paths: planTokenizer(model, names) };
+  if (wanted.only === "adapter") return planAdapter(model, names, readText);
   return planModel(model, names, { ...wanted, readText });
 }

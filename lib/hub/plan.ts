@@ -1,17 +1,23 @@
 import { RewardModelScoreError } from "../errors.js";
-import { ARCHIVE, findCheckpoint, type CheckpointFiles } from "../model-files/checkpoint.js";
+import { ADAPTER_CONFIG } from "../model-files/adapter-config.js";
+import {
+  ARCHIVE,
+  CONFIG,
+  findWeights,
+  requireAdapter,
+  type CheckpointFiles,
+} from "../model-files/checkpoint.js";
+import type { Listing } from "../model-files/listing.js";
 import { noWeights } from "../model-files/no-weights.js";
 
 /** In which form a repository holds its model. */
-export type WeightsForm = CheckpointFiles["form"] | "torchscript";
+export type WeightsForm = CheckpointFiles["form"] | "torchscript" | "adapter";
 
 export interface Plan {
   form: WeightsForm;
-  /** What loading needs, `config.json` last: a snapshot that has it has everything. */
+  /** What loading needs, the config last: a snapshot that has it has everything. */
   paths: string[];
 }
-
-const CONFIG = "config.json";
 
 /** Without `tokenizer.json`, one of these is the tokenizer; beside it they say the same again. */
 const OTHER_VOCABULARIES = [
@@ -24,11 +30,14 @@ const OTHER_VOCABULARIES = [
   "sentencepiece.bpe.model",
 ];
 
+/** Any of these is a tokenizer. */
+export const VOCABULARIES: readonly string[] = ["tokenizer.json", ...OTHER_VOCABULARIES];
+
 const TOKENIZER_SETTINGS = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
 
 /**
- * Chooses among the files of a repository the ones that loading needs: a checkpoint, or a TorchScript archive where
- * there is none.
+ * Chooses among the files of a repository the ones that loading needs: a checkpoint, with the adapter that is beside it,
+ * or an adapter alone, or a TorchScript archive where there is neither.
  *
  * @param readText reads a small file of the repository, wherever it is
  */
@@ -38,16 +47,16 @@ export async function planModel(
   options: { trustRemoteCode: boolean; readText: (path: string) => Promise<string> },
 ): Promise<Plan> {
   const present = new Set(files);
-  const checkpoint = await findCheckpoint(model, {
-    has: (path) => present.has(path),
-    readText: options.readText,
-  });
+  const found = await findWeights(model, listingOf(present, options.readText));
   const tokenizer = tokenizerFiles(present);
-  if (!checkpoint) {
+  if (!found) {
     if (!present.has(ARCHIVE)) throw noWeights(model, present);
     if (!options.trustRemoteCode) throw untrusted(model);
     return { form: "torchscript", paths: [...tokenizer, ARCHIVE, ...(present.has(CONFIG) ? [CONFIG] : [])] };
   }
+  const { checkpoint, adapter } = found;
+  const adapting = adapter ? [...adapter.weights, ADAPTER_CONFIG] : [];
+  if (!checkpoint) return { form: "adapter", paths: [...tokenizer, ...adapting] };
   if (!present.has(CONFIG)) {
     throw new RewardModelScoreError(
       "ERR_MODEL_CONFIG",
@@ -56,14 +65,30 @@ export async function planModel(
     );
   }
   const { form, index, weights } = checkpoint;
-  return { form, paths: [...tokenizer, ...(index === undefined ? [] : [index]), ...weights, CONFIG] };
+  const trunk = [...(index === undefined ? [] : [index]), ...weights];
+  return { form, paths: [...tokenizer, ...trunk, ...adapting, CONFIG] };
+}
+
+/** The files of an adapter alone, with its tokenizer. */
+export async function planAdapter(
+  model: string,
+  files: Iterable<string>,
+  readText: (path: string) => Promise<string>,
+): Promise<Plan> {
+  const present = new Set(files);
+  const { weights } = await requireAdapter(model, listingOf(present, readText));
+  return { form: "adapter", paths: [...tokenizerFiles(present), ...weights, ADAPTER_CONFIG] };
+}
+
+function listingOf(present: ReadonlySet<string>, readText: Listing["readText"]): Listing {
+  return { has: (path) => present.has(path), readText };
 }
 
 /** The files of a tokenizer alone, with the chat template. */
 export function planTokenizer(model: string, files: Iterable<string>): string[] {
   const present = new Set(files);
   const paths = tokenizerFiles(present);
-  if (!paths.some((path) => path === "tokenizer.json" || OTHER_VOCABULARIES.includes(path))) {
+  if (!paths.some((path) => VOCABULARIES.includes(path))) {
     throw new RewardModelScoreError("ERR_TOKENIZER", `${model} has no tokenizer (tokenizer.json).`, {
       path: "tokenizer.json",
     });

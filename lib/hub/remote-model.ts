@@ -7,6 +7,7 @@ import { HubApi, type RepositoryFile } from "./api.js";
 import type { Connection } from "../download/connection.js";
 import { planFrom } from "./local.js";
 import { requireNames } from "./names.js";
+import type { Plan } from "./plan.js";
 import type { ResolveModelOptions } from "./resolve-model.js";
 import { DEFAULT_RETRY_POLICY, retrying, throwAfterRetries, type RetryPolicy } from "../download/retry.js";
 import { RangeRefused } from "../download/source.js";
@@ -51,12 +52,9 @@ export class RemoteModel implements AsyncDisposable {
   }
 
   /** The files that loading the model would fetch. */
-  async paths(): Promise<string[]> {
+  plan(): Promise<Pick<Plan, "paths"> & { form: Plan["form"] | undefined }> {
     const wanted = { trustRemoteCode: false };
-    const { paths } = await planFrom(this.options.model, [...this.#files.keys()], wanted, (path) =>
-      this.readText(path),
-    );
-    return paths;
+    return planFrom(this.options.model, [...this.#files.keys()], wanted, (path) => this.readText(path));
   }
 
   async readText(path: string): Promise<string> {

@@ -34,8 +34,8 @@ export interface ResolveModelOptions {
   localFilesOnly?: boolean | undefined;
   /** Fetch a TorchScript archive where the repository has no other form of the model. */
   trustRemoteCode?: boolean | undefined;
-  /** `"tokenizer"`: only the tokenizer's files and the chat template. */
-  only?: "tokenizer" | undefined;
+  /** `"tokenizer"`: only the tokenizer's files and the chat template. `"adapter"`: only the adapter, with its tokenizer. */
+  only?: "tokenizer" | "adapter" | undefined;
   /** Stops at once; what has arrived is kept for the next call. */
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: DownloadProgress) => void) | undefined;

@@ -2,7 +2,8 @@ import { basename } from "node:path";
 import * as v from "valibot";
 import { RewardModelScoreError } from "../errors.js";
 import { isRelativeName } from "../io/relative-name.js";
-import { adapterError, findAdapter } from "./adapter.js";
+import { ADAPTER_CONFIG } from "./adapter-config.js";
+import { findAdapter, type Adapter } from "./adapter.js";
 import type { Listing } from "./listing.js";
 
 /** The files that hold a checkpoint's tensors. */
@@ -14,6 +15,7 @@ export interface CheckpointFiles {
   weights: string[];
 }
 
+export const CONFIG = "config.json";
 /** The TorchScript archive of a model. */
 export const ARCHIVE = "model.pt";
 
@@ -35,25 +37,65 @@ export function prefixOf(path: string): string {
 /** Names of all that is looked for, for messages. */
 export const LOOKED_FOR = [...FORMS.flatMap(({ single, index }) => [single, index]), ARCHIVE];
 
+/** What a model's files are: at least one of the two. */
+export interface ModelWeights {
+  checkpoint: CheckpointFiles | undefined;
+  /** Beside its base, or, without a checkpoint, on a base that it names. */
+  adapter: Adapter | undefined;
+}
+
 /**
  * Chooses the files of a checkpoint among those of a model. The Hub client fetches what this chooses from a repository's
  * list, and the loader opens what this chooses from a folder.
  *
  * @param model its name or folder, for messages
  * @returns undefined where there are no weights
- * @throws ERR_NOT_SUPPORTED for an adapter, ERR_MODEL_CORRUPT for an index that is damaged or names what is not there
+ * @throws ERR_NOT_SUPPORTED and ERR_MODEL_CONFIG for an adapter that is not applied, ERR_MODEL_CORRUPT for an index that is
+ *   damaged or names what is not there, ERR_NOT_FOUND for an adapter without weights
  */
-export async function findCheckpoint(model: string, files: Listing): Promise<CheckpointFiles | undefined> {
+export async function findWeights(model: string, files: Listing): Promise<ModelWeights | undefined> {
   const trunk = await findTrunk(model, files);
-  const adapter = await findAdapter(files);
   // An archive without weights beside it is whole by itself.
-  if (adapter && (trunk || !(await files.has(ARCHIVE))))
-    throw adapterError(model, adapter, trunk !== undefined);
-  if (!trunk) return undefined;
-  for (const head of HEADS) {
-    if (await files.has(head)) return { ...trunk, weights: [...trunk.weights, head] };
+  if (!trunk && (await files.has(ARCHIVE))) return undefined;
+  const adapter = await findAdapter(model, files);
+  if (!trunk && !adapter) return undefined;
+  const head = await firstOf(HEADS, files);
+  const heads = head === undefined ? [] : [head];
+  // Weights without a config are no model: TRL saves the value head of an adapted one so.
+  if (adapter && !(trunk && (await files.has(CONFIG)))) {
+    const weights = [...adapter.weights, ...(trunk?.weights ?? []), ...heads];
+    if (adapter.weights.length === 0) throw withoutWeights(model);
+    return { checkpoint: undefined, adapter: { ...adapter, weights } };
   }
-  return trunk;
+  return { checkpoint: trunk && { ...trunk, weights: [...trunk.weights, ...heads] }, adapter };
+}
+
+/** The files of an adapter alone, also where its base is beside it. */
+export async function requireAdapter(model: string, files: Listing): Promise<Adapter> {
+  const adapter = await findAdapter(model, files);
+  if (!adapter) {
+    throw new RewardModelScoreError(
+      "ERR_INVALID_OPTION",
+      `The adapter ${model} has no ${ADAPTER_CONFIG}: it is no folder or repository of a PEFT adapter.`,
+      { option: "adapter" },
+    );
+  }
+  if (adapter.weights.length === 0) throw withoutWeights(model);
+  const head = await firstOf(HEADS, files);
+  return { ...adapter, weights: [...adapter.weights, ...(head === undefined ? [] : [head])] };
+}
+
+async function firstOf(names: readonly string[], files: Listing): Promise<string | undefined> {
+  for (const name of names) if (await files.has(name)) return name;
+  return undefined;
+}
+
+function withoutWeights(model: string): RewardModelScoreError {
+  return new RewardModelScoreError(
+    "ERR_NOT_FOUND",
+    `${model} holds ${ADAPTER_CONFIG} but no weights of the adapter (adapter_model.safetensors or .bin).`,
+    { path: `${model}/adapter_model.safetensors` },
+  );
 }
 
 async function findTrunk(model: string, files: Listing): Promise<CheckpointFiles | undefined> {

@@ -8,7 +8,7 @@ import { loadBinding } from "../native/load.js";
 import type { ResolvedOptions } from "../options.js";
 import { readTokenizerFiles } from "../tokenizer/files.js";
 import { computeDtype } from "./compute-dtype.js";
-import { findFiles } from "./find-files.js";
+import { findFiles, tokenizerOf } from "./find-files.js";
 import type { OpenOptions } from "./load-progress.js";
 import { inputFormatOf, openTokenizer } from "./open-tokenizer.js";
 import { recordFiles } from "./sources/exported-program.js";
@@ -41,7 +41,7 @@ export async function exportModel(
   }
   const { architecture, spec, checkpoint } = source;
   try {
-    const tokenizer = await openTokenizer(options, files.directory, architecture, open.signal);
+    const tokenizer = await openTokenizer(options, tokenizerOf(files), architecture, open.signal);
     const idsOf = await poolingIds(architecture, tokenizer, open.signal).finally(() => tokenizer.close());
     const rule = poolingRule(architecture.pooling, options.pooling);
     open.signal?.throwIfAborted();
@@ -50,7 +50,7 @@ export async function exportModel(
     const dtype = torchDtype === "auto" ? computeDtype("auto", architecture.dtype, "cpu") : torchDtype;
     const extraFiles = {
       ...recordFiles(source, dtype, rule),
-      ...(await templateFile(files.directory, options, architecture)),
+      ...(await templateFile(tokenizerOf(files), options, architecture)),
     };
     const program = { ...spec, extraFiles };
     await binding.exportProgram(program, {

@@ -197,6 +197,8 @@ export interface WeightPart {
   tensor: string;
   /** What it is multiplied by before anything else is done with it. */
   scale?: WeightScale;
+  /** Added to it, or to the product, before anything else is done with it. */
+  delta?: WeightDelta;
   /** Applied in this order when present. */
   reshape?: number[];
   /** Select along one dimension of the (reshaped) tensor: half-open range. */
@@ -215,6 +217,22 @@ export interface WeightScale {
   tensor: string;
   /** Blocks at the lower and right edge may be cut. */
   block: [rows: number, columns: number];
+}
+
+/**
+ * What LoRA adds to a tensor [out, in], computed in float32 whatever either is stored in: scale * (b @ a). The sum is
+ * rounded once, to the type that the weight has in the model.
+ */
+export interface WeightDelta {
+  /** Name in the checkpoint of the factor [rank, in]. Absent: what is added to a vector [out] is scale * b. */
+  a?: string;
+  /** Of the factor [out, rank], or of the vector. */
+  b: string;
+  scale: number;
+  /** The tensor is [in, out], as embeddings and GPT-2's linears are; so is what is added. */
+  transposed?: boolean;
+  /** DoRA: a vector [out]; the weights of each output are scaled to that norm, in float32, after the sum. */
+  magnitude?: string;
 }
 
 export interface ProgramOptions {

@@ -80,11 +80,23 @@ WeightPart::Scale read_scale(const Napi::Value& value, const std::string& what) 
   return {text_of(object.Get("tensor"), what + ".tensor"), block[0], block[1]};
 }
 
+WeightPart::Delta read_delta(const Napi::Value& value, const std::string& what) {
+  const auto object = object_of(value, what);
+  WeightPart::Delta delta;
+  if (present(object, "a")) delta.a = text_of(object.Get("a"), what + ".a");
+  delta.b = text_of(object.Get("b"), what + ".b");
+  delta.scale = number_of(object.Get("scale"), what + ".scale");
+  if (present(object, "transposed")) delta.transposed = object.Get("transposed").ToBoolean();
+  if (present(object, "magnitude")) delta.magnitude = text_of(object.Get("magnitude"), what + ".magnitude");
+  return delta;
+}
+
 WeightPart read_part(const Napi::Value& value, const std::string& what) {
   const auto object = object_of(value, what);
   WeightPart part;
   part.tensor = text_of(object.Get("tensor"), what + ".tensor");
   if (present(object, "scale")) part.scale = read_scale(object.Get("scale"), what + ".scale");
+  if (present(object, "delta")) part.delta = read_delta(object.Get("delta"), what + ".delta");
   if (present(object, "reshape")) part.reshape = shape_of(object.Get("reshape"), what + ".reshape");
   if (present(object, "slice")) {
     const auto slice = object_of(object.Get("slice"), what + ".slice");

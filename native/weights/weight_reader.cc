@@ -17,6 +17,9 @@ constexpr uint64_t kChunkBytes = 16 << 20;
 // Of numbers that are scaled, what one thread takes at least.
 constexpr int64_t kSmallestScaled = 1 << 15;
 
+// Of a tensor that something is added to, what is in memory in float32 at a time.
+constexpr int64_t kBlockNumbers = 1 << 20;
+
 std::string text_of(at::IntArrayRef shape) {
   std::string text = "[";
   for (size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
@@ -115,12 +118,12 @@ at::Tensor within(at::Tensor& scratch, at::IntArrayRef shape, at::ScalarType dty
 
 }  // namespace
 
-const StoredTensor& WeightReader::stored(const WeightPart& part) const {
-  const auto* tensor = checkpoint_.find(part.tensor);
+const StoredTensor& WeightReader::stored(const std::string& name) const {
+  const auto* tensor = checkpoint_.find(name);
   if (tensor == nullptr) {
     throw Error("ERR_WEIGHTS",
-                "The checkpoint has no tensor " + part.tensor + ", which the model's configuration asks for.",
-                {{"tensor", part.tensor}});
+                "The checkpoint has no tensor " + name + ", which the model's configuration asks for.",
+                {{"tensor", name}});
   }
   return *tensor;
 }
@@ -133,6 +136,7 @@ int64_t WeightReader::check(const WeightSpec& spec) const {
     const auto& path = checkpoint_.file(tensor).path();
     require_floats(tensor, path);
     if (part.scale) check_scale(part);
+    if (part.delta) check_delta(part);
     try {
       return apply(part, tensor.layout).sizes().vec();
     } catch (const c10::Error& error) {
@@ -207,6 +211,34 @@ void WeightReader::check_scale(const WeightPart& part) const {
              text_of(layout.sizes()) + ".");
 }
 
+void WeightReader::check_delta(const WeightPart& part) const {
+  const auto& delta = *part.delta;
+  const auto& shape = stored(part).shape;
+  const auto require = [&](const std::string& name, const std::vector<int64_t>& wanted) {
+    const auto& tensor = stored(name);
+    const auto& path = checkpoint_.file(tensor).path();
+    require_floats(tensor, path);
+    if (tensor.shape != wanted) {
+      refuse(name, path,
+             "has the shape " + text_of(tensor.shape) + " where what is added to " + part.tensor +
+                 ", which has the shape " + text_of(shape) + ", needs " + text_of(wanted) + ".");
+    }
+  };
+  if (!delta.a && !part.scale) return require(delta.b, shape);
+  if (!delta.a) refuse(part.tensor, checkpoint_.file(stored(part)).path(), "is a vector with a scale.");
+  const auto& a = stored(*delta.a);
+  const int64_t rank = a.shape.empty() ? 0 : a.shape[0];
+  if (shape.size() != 2 || rank < 1) {
+    refuse(a.name, checkpoint_.file(a).path(),
+           "has the shape " + text_of(a.shape) + " and can be no factor of what is added to " + part.tensor +
+               ", which has the shape " + text_of(shape) + ".");
+  }
+  const int64_t out = shape[delta.transposed ? 1 : 0], in = shape[delta.transposed ? 0 : 1];
+  require(*delta.a, {rank, in});
+  require(delta.b, {out, rank});
+  if (delta.magnitude) require(*delta.magnitude, {out});
+}
+
 Weight WeightReader::read(const WeightSpec& spec) {
   const auto whole = at::empty(spec.shape, dtype_of(spec));
   read_rows(spec, 0, whole);
@@ -244,6 +276,7 @@ std::optional<at::Tensor> WeightReader::read_bias(const WeightSpec& spec, at::Sc
 }
 
 void WeightReader::read_part(const WeightPart& part, int64_t begin, const at::Tensor& rows) {
+  if (part.delta) return read_merged(part, begin, rows);
   if (part.scale) return read_scaled(part, begin, rows);
   const auto& tensor = stored(part);
   const auto view = apply(part, tensor.layout);
@@ -298,6 +331,96 @@ void WeightReader::scale_rows(const WeightPart& part, int64_t begin, const at::T
   }
 }
 
+// A block at a time where the part's rows are those of the tensor, else with the whole tensor in memory.
+void WeightReader::read_merged(const WeightPart& part, int64_t begin, const at::Tensor& rows) {
+  const auto& factors = factors_of(part);
+  const bool same_rows =
+      !part.reshape && !part.transpose && !part.flatten && (!part.slice || part.slice->dim == 0);
+  if (same_rows) return merge_rows(part, factors, begin + (part.slice ? part.slice->start : 0), rows);
+  const auto whole = at::empty(stored(part).layout.sizes(), at::kFloat);
+  merge_rows(part, factors, 0, whole);
+  rows.copy_(apply(part, whole).narrow(0, begin, rows.size(0)));
+}
+
+void WeightReader::merge_rows(const WeightPart& part, const Factors& factors, int64_t begin,
+                              const at::Tensor& rows) {
+  const auto& tensor = stored(part);
+  const auto& layout = tensor.layout;
+  // Products are of whole blocks that begin where the tensor does: their bits do not depend on the pieces
+  // that somebody reads.
+  const int64_t width = c10::multiply_integers(layout.sizes().slice(1));
+  const int64_t height = std::max<int64_t>(1, kBlockNumbers / std::max<int64_t>(1, width));
+  const int64_t end = begin + rows.size(0);
+  for (int64_t top = begin / height * height; top < end; top += height) {
+    const int64_t bottom = std::min(top + height, layout.size(0));
+    const int64_t from = std::max(top, begin), to = std::min(bottom, end);
+    auto shape = layout.sizes().vec();
+    shape[0] = to - from;
+    const auto block = within(sum_, shape, at::kFloat);
+    if (part.scale) {
+      scale_rows(part, from, block);
+    } else {
+      copy_elements(tensor, layout.narrow(0, from, to - from), block);
+    }
+    if (factors.right.defined()) {
+      auto product = within(product_, {bottom - top, width}, at::kFloat);
+      at::mm_out(product, factors.left.narrow(0, top, bottom - top), factors.right);
+      // Not as the alpha of add_: PEFT rounds the product before the sum.
+      block.add_(product.narrow(0, from - top, to - from).mul_(factors.scale));
+    } else {
+      block.add_(factors.left.narrow(0, from, to - from).mul(factors.scale));
+    }
+    if (factors.row_norms) {
+      const auto norms = at::linalg_vector_norm(block, 2, at::IntArrayRef{1});
+      block.mul_(factors.row_norms->narrow(0, from, to - from).div(norms).unsqueeze(1));
+    }
+    if (factors.column_factors) block.mul_(*factors.column_factors);
+    rows.narrow(0, from - begin, to - from).copy_(block);
+  }
+}
+
+const WeightReader::Factors& WeightReader::factors_of(const WeightPart& part) {
+  const auto& delta = *part.delta;
+  if (factors_ && factors_->tensor == part.tensor && factors_->b == delta.b) return *factors_;
+  factors_.reset();
+  Factors factors{.tensor = part.tensor, .b = delta.b, .scale = delta.scale};
+  const auto b = read_float(stored(delta.b));
+  factors.left = b;
+  if (delta.a) {
+    const auto a = read_float(stored(*delta.a));
+    factors.left = delta.transposed ? a.t().contiguous() : b;
+    factors.right = delta.transposed ? b.t().contiguous() : a;
+  }
+  if (delta.magnitude) {
+    const auto magnitude = read_float(stored(*delta.magnitude));
+    if (delta.transposed) {
+      factors.column_factors = magnitude.div(column_norms(part, factors));
+    } else {
+      factors.row_norms = magnitude;
+    }
+  }
+  return factors_.emplace(std::move(factors));
+}
+
+at::Tensor WeightReader::column_norms(const WeightPart& part, const Factors& factors) {
+  const auto& layout = stored(part).layout;
+  const int64_t rows = layout.size(0), columns = layout.size(1);
+  auto squares = at::zeros({columns}, at::kDouble);
+  const int64_t height = std::max<int64_t>(1, kBlockNumbers / std::max<int64_t>(1, columns));
+  for (int64_t top = 0; top < rows; top += height) {
+    const auto block = at::empty({std::min(height, rows - top), columns}, at::kFloat);
+    merge_rows(part, factors, top, block);
+    squares.add_(block.to(at::kDouble).square_().sum(0));
+  }
+  return squares.sqrt_().to(at::kFloat);
+}
+
+at::Tensor WeightReader::read_float(const StoredTensor& tensor) {
+  const auto values = at::empty(tensor.layout.sizes(), at::kFloat);
+  copy_elements(tensor, tensor.layout, values);
+  return values;
+}
+
 at::Tensor WeightReader::read_elements(const StoredTensor& tensor, const at::Tensor& layout) {
   const auto elements = at::empty(layout.sizes(), layout.scalar_type());
   copy_elements(tensor, layout, elements);
@@ -335,7 +458,8 @@ std::optional<WeightReader::RowsInFile> WeightReader::find_rows(const WeightSpec
   const auto& tensor = stored(spec.parts[0]);
   const auto layout = apply(spec.parts[0], tensor.layout);
   // What has to be computed before it is a number of the model, or is of a type that nothing computes with.
-  const bool numbers = !spec.parts[0].scale && layout.element_size() > 1;
+  const auto& part = spec.parts[0];
+  const bool numbers = !part.scale && !part.delta && layout.element_size() > 1;
   const bool whole = spec.parts.size() == 1 && numbers && layout.is_alias_of(tensor.layout);
   if (!whole || layout.dim() != 2 || (layout.size(1) > 1 && layout.stride(1) != 1)) return std::nullopt;
   return RowsInFile{tensor, layout};

@@ -25,8 +25,17 @@ struct WeightPart {
     int64_t rows;
     int64_t columns;
   };
+  // See WeightDelta in lib/native/binding.ts.
+  struct Delta {
+    std::optional<std::string> a;
+    std::string b;
+    double scale;
+    bool transposed = false;
+    std::optional<std::string> magnitude;
+  };
   std::string tensor;
   std::optional<Scale> scale;
+  std::optional<Delta> delta;
   std::optional<std::vector<int64_t>> reshape;
   std::optional<Slice> slice;
   bool transpose = false;
@@ -80,11 +89,28 @@ class WeightReader {
   std::optional<RowsInFile> find_rows(const WeightSpec& spec) const;
 
  private:
-  const StoredTensor& stored(const WeightPart& part) const;
+  // What is added to a tensor, in memory in float32.
+  struct Factors {
+    std::string tensor;
+    std::string b;
+    at::Tensor left, right;  // their product is [rows, columns] of the tensor; without `right`, `left` is
+    double scale;
+    std::optional<at::Tensor> row_norms;       // wanted of each row
+    std::optional<at::Tensor> column_factors;  // of each column
+  };
+
+  const StoredTensor& stored(const std::string& name) const;
+  const StoredTensor& stored(const WeightPart& part) const { return stored(part.tensor); }
   void check_scale(const WeightPart& part) const;
   void read_part(const WeightPart& part, int64_t begin, const at::Tensor& rows);
   void read_scaled(const WeightPart& part, int64_t begin, const at::Tensor& rows);
   void scale_rows(const WeightPart& part, int64_t begin, const at::Tensor& rows);
+  void check_delta(const WeightPart& part) const;
+  void read_merged(const WeightPart& part, int64_t begin, const at::Tensor& rows);
+  void merge_rows(const WeightPart& part, const Factors& factors, int64_t begin, const at::Tensor& rows);
+  const Factors& factors_of(const WeightPart& part);
+  at::Tensor column_norms(const WeightPart& part, const Factors& factors);
+  at::Tensor read_float(const StoredTensor& tensor);
   at::Tensor read_elements(const StoredTensor& tensor, const at::Tensor& layout);
   void copy_elements(const StoredTensor& tensor, const at::Tensor& layout, const at::Tensor& to);
 
@@ -94,6 +120,10 @@ class WeightReader {
   at::Tensor scratch_;
   at::Tensor chunk_;
   at::Tensor codes_;
+  at::Tensor sum_;
+  at::Tensor product_;
+  // Of the part that was read last: a weight may be read in pieces.
+  std::optional<Factors> factors_;
 };
 
 }  // namespace reward_model_score

@@ -104,6 +104,40 @@ describe("device-map", () => {
     expect(again.stderr).toContain("ERR_OFFLINE");
   });
 
+  it("plans an adapter, of which the base is read as headers only, as the base with its head", async () => {
+    const fixture = readFixture("llama-grouped");
+    const { directory, files } = writeCheckpoint(fixture);
+    const [file] = files.map((path) => path.slice(directory.length + 1));
+    const hub = await startHub();
+    const { "tokenizer.json": tokenizer } = modelFiles();
+    const read = (folder: string, name: string) => readFileSync(join(folder, name));
+    const weights = read(directory, file!);
+    hub.add("owner/base", {
+      "config.json": read(directory, "config.json"),
+      [file!]: Buffer.concat([weights, Buffer.alloc(1 << 22)]),
+      "tokenizer.json": tokenizer!,
+    });
+    const own = "test/fixtures/adapters/lora";
+    const config = JSON.parse(read(own, "adapter_config.json").toString()) as object;
+    hub.add("owner/adapter", {
+      "adapter_config.json": JSON.stringify({ ...config, base_model_name_or_path: "owner/base" }),
+      "adapter_model.safetensors": read(own, "adapter_model.safetensors"),
+    });
+    const planned = async (...args: string[]) => {
+      const hubEnv = { HF_ENDPOINT: hub.endpoint, HF_HOME: temporaryFolder("hf") };
+      const limits = ["--max-memory", "0=60KB,cpu=1GB", "--json"];
+      const result = await runCli(["device-map", ...args, ...limits], { env: { ...env, ...hubEnv } });
+      expect(result).toMatchObject({ status: 0, stderr: "" });
+      return planOf(result.stdout);
+    };
+    const expected = await planned(directory);
+    expect(new Set(Object.values(expected.map)).size).toBe(2);
+    expect(await planned("owner/adapter")).toEqual(expected);
+    expect(await planned("owner/base", "--adapter", "owner/adapter")).toEqual(expected);
+    expect(await planned(directory, "--adapter", own)).toEqual(expected);
+    expect(hub.bytesOf(file)).toBe(2 * (8 + Number(weights.readBigUInt64LE())));
+  });
+
   it("plans from .bin files, which libtorch reads, as from safetensors", async () => {
     const fixture = readFixture("trl-value-head");
     const trunk = Object.entries(fixture.tensors).filter(([name]) => !name.startsWith("v_head."));

@@ -382,6 +382,29 @@ describe("score", () => {
     expect(stderr).not.toMatch(/^ +at /m);
   });
 
+  it("applies an adapter, and refuses other kinds by name with status 2", async () => {
+    const rows = file("rows.jsonl", jsonl([FIRST]));
+    const fixture = "test/fixtures/adapters/lora";
+    const run = (adapter: string) => runCli(["score", rows, "--model", "models/demo", "--adapter", adapter]);
+    // It is of another model.
+    const misfit = await run(fixture);
+    expect(misfit).toMatchObject({ status: 2, stdout: "" });
+    expect(misfit.stderr).toMatch(/ERR_WEIGHTS: The adapter's tensor/);
+    for (const kind of ["IA3", "LOHA", "PROMPT_TUNING"]) {
+      const folder = join(directory, kind);
+      cpSync(fixture, folder, { recursive: true });
+      writeFileSync(join(folder, "adapter_config.json"), JSON.stringify({ peft_type: kind }));
+      for (const args of [
+        ["--model", folder],
+        ["--model", "models/demo", "--adapter", folder],
+      ]) {
+        const refused = await runCli(["score", rows, ...args]);
+        expect(refused).toMatchObject({ status: 2, stdout: "" });
+        expect(refused.stderr).toContain(`an adapter of type ${kind}`);
+      }
+    }
+  });
+
   it("normalises with the model's statistics, and says with which", async () => {
     const rows = file("rows.jsonl", jsonl([FIRST]));
     cpSync("models/demo", join(directory, "model"), { recursive: true });

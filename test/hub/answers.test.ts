@@ -155,7 +155,7 @@ it("an index that is too large to be one is not fetched", async () => {
   repository.commit({ "config.json": "{}", "tokenizer.json": "{}" });
   expect(await failure(load())).toMatchObject({ code: "ERR_IO" });
   await using remote = await RemoteModel.open({ model: MODEL }, env(), QUICK);
-  expect(await failure(remote.paths())).toMatchObject({ code: "ERR_IO" });
+  expect(await failure(remote.plan())).toMatchObject({ code: "ERR_IO" });
   expect(hub.bytesOf()).toBe(0);
 });
 
@@ -368,7 +368,7 @@ it("whatever the Hub answers, it is a model or an error of this package", { time
             maxRetryAfter: 10,
           }).then(async (model) => {
             await using open = model;
-            for (const path of await open.paths()) await open.read(path, 1, 8);
+            for (const path of (await open.plan()).paths) await open.read(path, 1, 8);
           })
         : load({}, variables);
       await work.catch(requireOwnError);

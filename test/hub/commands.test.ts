@@ -40,6 +40,24 @@ describe("the command line", () => {
     expect((await run(["cache", "list"], env)).stdout).toMatch(/^0 models/);
   });
 
+  it("downloads an adapter with the base that it names", async () => {
+    const { hub, home, folder, repository } = await setUp();
+    const config = { peft_type: "LORA", r: 8, lora_alpha: 8, base_model_name_or_path: MODEL };
+    const adapter = hub.add("owner/adapter", {
+      "adapter_config.json": JSON.stringify(config),
+      "adapter_model.safetensors": "weights",
+      "optimizer.pt": "state",
+    });
+    const { code, stdout } = await run(["download", "owner/adapter"], {
+      HF_ENDPOINT: hub.endpoint,
+      HF_HOME: home,
+    });
+    const snapshot = `${home}/hub/models--owner--adapter/snapshots/${adapter.resolve("main")}`;
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${snapshot}\n` });
+    expect(await filesBelow(snapshot)).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
+    expect(await filesBelow(`${folder}/snapshots/${repository.resolve("main")}`)).toEqual(NEEDED);
+  });
+
   it("says what went wrong with a code, and exits with 2", async () => {
     const { hub, home } = await setUp();
     const env = { HF_ENDPOINT: hub.endpoint, HF_HOME: home };

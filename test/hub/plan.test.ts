@@ -134,15 +134,21 @@ describe("a repository and a folder with the same files", () => {
       fc.oneof({ weight: 5, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: someOf(adapters) }),
       index,
       index,
-      async (names, folders, adapter, first, second) => {
+      fc.constantFrom(JSON.stringify({ peft_type: "LORA", r: 8, lora_alpha: 16 }), '{"peft_type": "IA3"}'),
+      async (names, folders, adapter, first, second, adapterConfig) => {
         const below = folders.filter((path) => !names.includes(dirname(path)));
         const files = ["config.json", "tokenizer.json", ...names, ...below, ...adapter];
-        const texts = { [SAFETENSORS_INDEX]: first, [BIN_INDEX]: second };
+        const texts = {
+          [SAFETENSORS_INDEX]: first,
+          [BIN_INDEX]: second,
+          "adapter_config.json": adapterConfig,
+        };
         const folder = write(files, texts);
         const load = (from: string) =>
           code(async () => {
-            const { weights, archive } = await locateModel(from);
-            const paths = weights.length > 0 ? weights : [archive!];
+            const { weights, archive, adapter } = await locateModel(from);
+            const all = [...weights, ...(adapter?.weights ?? [])];
+            const paths = all.length > 0 ? all : [archive!];
             return paths.map((path) => path.slice(from.length + 1));
           });
         const planned = await code(() => plan(files, { texts, trustRemoteCode: true }));
@@ -224,28 +230,102 @@ describe("a repository and a folder with the same files", () => {
     await expect(locateModel(write(files))).rejects.toMatchObject(refusal);
     await expect(plan(["config.json"])).rejects.toThrow(/model\.pt\.$/);
   });
+  const lora = { peft_type: "LORA", r: 8, lora_alpha: 16, base_model_name_or_path: "o/base" };
 
   it.each([
-    [
-      ["model.safetensors", "config.json"],
-      { peft_type: "LORA", base_model_name_or_path: "o/base" },
-      /LORA.*"o\/base"/,
-    ],
+    [["model.safetensors", "config.json"], { ...lora, peft_type: "IA3" }, /IA3 for "o\/base"/],
     [[], { peft_type: "IA3", base_model_name_or_path: null }, /IA3.*merge_and_unload/],
+    [[], { peft_type: "LOHA" }, /LOHA.*merge_and_unload/],
+    [[], { peft_type: "LOKR" }, /LOKR.*merge_and_unload/],
+    [[], { peft_type: "ADALORA" }, /ADALORA.*merge_and_unload/],
+    [[], { ...lora, target_parameters: ["mlp.experts.down_proj"] }, /target_parameters.*"o\/base"/],
+    [[], { ...lora, trainable_token_indices: [3] }, /trainable_token_indices/],
+    [[], { ...lora, layer_replication: [[0, 4]] }, /layer_replication/],
+    [[], { ...lora, use_qalora: true }, /QALoRA/],
+    [[], { ...lora, alora_invocation_tokens: [1, 2] }, /activated LoRA/],
+    [[], { ...lora, init_lora_weights: "pissa_niter_16" }, /changed its base.*pissa_niter_16/],
     [["config.json"], { peft_type: "PROMPT_TUNING" }, /PROMPT_TUNING.*cannot be merged/],
     [
       ["model.safetensors"],
       { config: { architecture: "prefix_tuning" }, model_name: "b" },
       /prefix_tuning.*"b"/,
     ],
-    [["pytorch_model.bin", "model.pt"], { peft_type: 5 }, /an adapter in adapter_config\.json/],
-    [["adapter_model.safetensors"], [], /an adapter in adapter_config\.json/],
+    [
+      ["pytorch_model.bin", "model.pt"],
+      { peft_type: 5 },
+      /an adapter of an unknown type in adapter_config\.json/,
+    ],
   ])("refuse an adapter beside %j by name: %j", async (beside, config, message) => {
     const texts = { "adapter_config.json": JSON.stringify(config) };
     const files = [...beside, "adapter_config.json"];
     const refusal = { code: "ERR_NOT_SUPPORTED", message: expect.stringMatching(message) as string };
     await expect(plan(files, { texts })).rejects.toMatchObject(refusal);
     await expect(locateModel(write(files, texts))).rejects.toMatchObject(refusal);
+  });
+
+  it.each([
+    "[]",
+    "not JSON",
+    ...[
+      { r: 0 },
+      { r: -1 },
+      { r: 2.5 },
+      { r: "8" },
+      { r: null },
+      { r: 2 ** 30 },
+      { lora_alpha: "16" },
+      { rank_pattern: { q_proj: 0 } },
+      { alpha_pattern: { q_proj: "16" } },
+      { use_dora: "yes" },
+      { base_model_name_or_path: 5 },
+    ].map((change) => JSON.stringify({ ...lora, ...change })),
+    JSON.stringify(lora).replace("16", "NaN"),
+    JSON.stringify(lora).replace("16", "Infinity"),
+  ])("refuse a config of an adapter that is none: %s", async (config) => {
+    const files = ["model.safetensors", "config.json", "adapter_config.json", "adapter_model.safetensors"];
+    const texts = { "adapter_config.json": config };
+    expect(await code(() => plan(files, { texts }))).toBe("ERR_MODEL_CONFIG");
+    expect(await code(() => locateModel(write(files, texts)))).toBe("ERR_MODEL_CONFIG");
+  });
+
+  it("have an adapter beside its base, or alone, with its head and the config last", async () => {
+    const texts = { "adapter_config.json": JSON.stringify(lora) };
+    const adapter = [
+      "adapter_config.json",
+      "adapter_model.safetensors",
+      "adapter_model.bin",
+      "tokenizer.json",
+    ];
+    const beside = await plan([...adapter, "model.safetensors", "config.json"], { texts });
+    expect(beside).toEqual({
+      form: "safetensors",
+      paths: [
+        "tokenizer.json",
+        "model.safetensors",
+        "adapter_model.safetensors",
+        "adapter_config.json",
+        "config.json",
+      ],
+    });
+    // TRL saves the head of an adapted model as if it were the model.
+    for (const head of [["value_head.bin"], ["pytorch_model.bin"], ["model.safetensors", "classifier.pt"]]) {
+      const files = [...adapter, ...head];
+      expect(await plan(files, { texts })).toEqual({
+        form: "adapter",
+        paths: ["tokenizer.json", "adapter_model.safetensors", ...head, "adapter_config.json"],
+      });
+      const folder = write(files, texts);
+      const { weights, adapter: found } = await locateModel(folder);
+      expect(weights).toEqual([]);
+      expect(found).toMatchObject({
+        base: "o/base",
+        directory: folder,
+        weights: ["adapter_model.safetensors", ...head].map((file) => join(folder, file)),
+      });
+    }
+    const alone = ["adapter_config.json", "tokenizer.json"];
+    expect(await code(() => plan(alone, { texts }))).toBe("ERR_NOT_FOUND");
+    expect(await code(() => locateModel(write(alone, texts)))).toBe("ERR_NOT_FOUND");
   });
 
   it.each(["adapter_model.safetensors", "adapter_model.bin", "pytorch_adapter.bin"])(

@@ -20,6 +20,10 @@ export function deviceMapCommand(): Command {
       ]),
     )
     .option("--json", 'print {"map": …, "limits": …, "sizes": …}, in bytes')
+    .option(
+      "--adapter <adapter>",
+      "LoRA adapter to apply: directory or Hub repository with adapter_config.json",
+    )
     .option("--revision <revision>", "branch, tag or commit (default: main)")
     .option("--token <token>", "Hub token (default: HF_TOKEN, else the Hugging Face client's token file)")
     .option("--cache-dir <directory>", "folder of the Hub cache")

@@ -20,7 +20,15 @@ import { align } from "../table.js";
 
 export type DeviceMapFlags = Pick<
   RewardModelScoreOptions,
-  "deviceMap" | "maxMemory" | "torchDtype" | "revision" | "token" | "cacheDir" | "localFilesOnly" | "libtorch"
+  | "adapter"
+  | "deviceMap"
+  | "maxMemory"
+  | "torchDtype"
+  | "revision"
+  | "token"
+  | "cacheDir"
+  | "localFilesOnly"
+  | "libtorch"
 > & { json?: boolean };
 
 export async function runDeviceMap(

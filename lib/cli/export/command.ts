@@ -13,6 +13,10 @@ export function exportCommand(): Command {
     )
     .argument("<model>", "Hub repository, or directory with config.json and weights")
     .requiredOption("--output <file>", "where the archive goes")
+    .option(
+      "--adapter <adapter>",
+      "LoRA adapter to apply: directory or Hub repository with adapter_config.json",
+    )
     .option("--revision <revision>", "branch, tag or commit (default: main)")
     .addOption(
       new Option("--torch-dtype <dtype>", "type of the weights (default: the model's own)").choices([

@@ -16,30 +16,39 @@ import { toldOfNumbers } from "./stored-numbers.js";
  */
 export async function openCheckpoint(
   binding: NativeBinding,
-  { directory, weights, archive }: ModelFiles,
+  model: ModelFiles,
 ): Promise<ProgramSource | undefined> {
+  const { directory, weights, archive, adapter } = model;
   if (weights.length === 0) return undefined;
   const path = join(directory, "config.json");
   const config = await requireText(path);
-  const checkpoint = await binding.openCheckpoint(checkpointFiles({ weights }));
+  const opened = checkpointFiles(model);
+  const files = opened.map((file) => file.path);
+  const checkpoint = await binding.openCheckpoint(opened);
   try {
     const { tensors } = checkpoint;
-    const described = describeArchitecture({ config: parseJson(config, path), tensors, files: weights });
+    const described = describeArchitecture({
+      config: parseJson(config, path),
+      tensors,
+      files,
+      adapter: adapter?.lora,
+    });
     const warnings = [...described.warnings, ...toldOfNumbers(tensors, described)];
     const architecture = { ...described, warnings };
-    const bytes = await sizeOf(weights);
+    const bytes = await sizeOf(files);
     return new ProgramSource(binding, {
       architecture,
       config,
       tensors,
+      adapter: adapter?.lora,
       spec: architecture.spec,
       checkpoint,
       bytes,
     });
   } catch (error) {
     checkpoint.close();
-    // Somebody exported what no built-in program covers.
-    if (archive !== undefined && isNotCovered(error)) return undefined;
+    // Somebody exported what no built-in program covers, though not with an adapter.
+    if (archive !== undefined && !adapter && isNotCovered(error)) return undefined;
     throw error;
   }
 }

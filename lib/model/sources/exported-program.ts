@@ -4,6 +4,7 @@ import type { Architecture } from "../../architectures/architecture.js";
 import { describeArchitecture } from "../../architectures/describe.js";
 import type { PoolingRule } from "../../architectures/pooling.js";
 import { RewardModelScoreError } from "../../errors.js";
+import type { LoraConfig } from "../../model-files/adapter-config.js";
 import type { Dtype, NativeBinding, ProgramSpec, TensorInfo, WeightSpec } from "../../native/binding.js";
 import { parseJson } from "../../model-files/json.js";
 import type { ModelFiles } from "../locate.js";
@@ -16,6 +17,16 @@ const RECORD = "reward_model_score.json";
 const FORMAT = 1;
 
 const natural = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const finite = v.pipe(v.number(), v.finite());
+const loraSchema: v.GenericSchema<LoraConfig> = v.strictObject({
+  rank: natural,
+  alpha: finite,
+  ranks: v.record(v.string(), natural),
+  alphas: v.record(v.string(), finite),
+  rankStabilized: v.boolean(),
+  dora: v.boolean(),
+  fanInFanOut: v.boolean(),
+});
 const schema = v.strictObject({
   format: v.literal(FORMAT),
   /** Of the weights that have the model's type. */
@@ -24,6 +35,8 @@ const schema = v.strictObject({
   pooling: v.string(),
   /** Headers of the checkpoint that it was made from: those that the program reads. */
   tensors: v.array(v.strictObject({ name: v.string(), dtype: v.string(), shape: v.array(natural) })),
+  /** How those of a LoRA among them were applied. */
+  adapter: v.optional(loraSchema),
   /** Stage → attribute → how it was made from those tensors. */
   weights: v.record(v.string(), v.record(v.string(), v.unknown())),
 });
@@ -31,7 +44,12 @@ type ProgramRecord = v.InferOutput<typeof schema>;
 
 /** The files that make an archive one that `openExportedProgram` knows. */
 export function recordFiles(
-  { architecture, tensors, config }: Pick<ProgramParts, "architecture" | "tensors" | "config">,
+  {
+    architecture,
+    tensors,
+    config,
+    adapter,
+  }: Pick<ProgramParts, "architecture" | "tensors" | "config" | "adapter">,
   dtype: Dtype,
   pooling: PoolingRule,
 ): Record<string, string> {
@@ -43,6 +61,7 @@ export function recordFiles(
     tensors: tensors
       .filter(({ name }) => !unused.has(name))
       .map(({ name, dtype, shape }) => ({ name, dtype, shape })),
+    ...(adapter && { adapter }),
     weights: weightsOf(architecture.spec),
   };
   return { "config.json": config, [RECORD]: JSON.stringify(record) };
@@ -72,6 +91,7 @@ export async function openExportedProgram(
     config: parseJson(config, `${archive}/config.json`),
     tensors,
     files: [archive],
+    adapter: record.adapter,
   });
   if (!isDeepStrictEqual(weightsOf(described.spec), record.weights)) throw ofAnotherVersion(archive);
   const architecture: Architecture = {
@@ -82,7 +102,15 @@ export async function openExportedProgram(
   const bytes = await sizeOf([archive]);
   const checkpoint = await binding.openCheckpoint([archive]);
   const spec = keptInArchive(architecture.spec);
-  return new ProgramSource(binding, { architecture, config, tensors, spec, checkpoint, bytes });
+  return new ProgramSource(binding, {
+    architecture,
+    config,
+    tensors,
+    adapter: record.adapter,
+    spec,
+    checkpoint,
+    bytes,
+  });
 }
 
 function readRecord(text: string, archive: string): ProgramRecord {

@@ -5,6 +5,7 @@ import { weightsPerToken } from "../../architectures/weights-per-token.js";
 import { planPacks } from "../../batching/packed.js";
 import type { Assignment } from "../../device-map/assignment.js";
 import { placeableStages, type Placeable, type Processor } from "../../device-map/placeable.js";
+import type { LoraConfig } from "../../model-files/adapter-config.js";
 import type { NativeBinding, NativeCheckpoint, ProgramSpec, TensorInfo } from "../../native/binding.js";
 import type { ResolvedOptions } from "../../options.js";
 import type { ScoringModel } from "../../scoring/scoring-model.js";
@@ -21,6 +22,8 @@ export interface ProgramParts {
   config: string;
   /** Headers of the checkpoint that the architecture describes. */
   tensors: readonly TensorInfo[];
+  /** Of the LoRA whose tensors are among them. */
+  adapter: LoraConfig | undefined;
   /** The architecture's program, with its weights where `checkpoint` has them. */
   spec: ProgramSpec;
   checkpoint: NativeCheckpoint;
@@ -33,17 +36,19 @@ export class ProgramSource implements ModelSource, ProgramParts {
   readonly architecture: Architecture;
   readonly config: string;
   readonly tensors: readonly TensorInfo[];
+  readonly adapter: LoraConfig | undefined;
   readonly spec: ProgramSpec;
   readonly checkpoint: NativeCheckpoint;
   readonly bytes: number;
 
   constructor(
     private readonly binding: NativeBinding,
-    { architecture, config, tensors, spec, checkpoint, bytes }: ProgramParts,
+    { architecture, config, tensors, adapter, spec, checkpoint, bytes }: ProgramParts,
   ) {
     this.architecture = architecture;
     this.config = config;
     this.tensors = tensors;
+    this.adapter = adapter;
     this.spec = spec;
     this.checkpoint = checkpoint;
     this.bytes = bytes;

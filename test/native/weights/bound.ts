@@ -17,6 +17,7 @@ export async function bound(
   checkpoint: NativeCheckpoint,
   weight: WeightSpec,
   dtype: Dtype = "float32",
+  device = "cpu",
 ): Promise<number[][]> {
   const isLinear = weight.kind === "linear";
   const columns = weight.shape.at(-1) ?? 1;
@@ -31,7 +32,7 @@ export async function bound(
     checkpoint,
     dtype,
     threads: 0,
-    ...stagesOn({ stages: [stage] }, "cpu"),
+    ...stagesOn({ stages: [stage] }, device),
   });
   try {
     const rows = isLinear ? columns : weight.shape[0]!;

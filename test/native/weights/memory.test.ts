@@ -11,12 +11,22 @@ const columns = 2048;
 const bytes = rows * columns * 4;
 const count = 8;
 
-/** Writes `count` tensors without holding them all. */
+/** Of the factors of what an adapter adds: both have this many rows or columns. */
+const rank = 4;
+const factorBytes = rank * columns * 4;
+
+/** Writes `count` tensors without holding them all, then the two factors. */
 function writeCheckpoint(path: string): void {
   const entries = Array.from({ length: count }, (_, index) => [
     String(index),
     { dtype: "F32", shape: [rows, columns], data_offsets: [index * bytes, (index + 1) * bytes] },
   ]);
+  const factor = (name: string, shape: number[], place: number) => {
+    const start = count * bytes + place * factorBytes;
+    entries.push([name, { dtype: "F32", shape, data_offsets: [start, start + factorBytes] }]);
+  };
+  factor("a", [rank, columns], 0);
+  factor("b", [rows, rank], 1);
   const json = JSON.stringify(Object.fromEntries(entries));
   // Whole elements start at multiples of their size, as in the files that the format's own library writes.
   const header = Buffer.from(json.padEnd(Math.ceil(json.length / 8) * 8));
@@ -26,6 +36,7 @@ function writeCheckpoint(path: string): void {
   for (const part of [length, header]) writeSync(file, part);
   const tensor = Buffer.alloc(bytes, 1);
   for (let index = 0; index < count; ++index) writeSync(file, tensor);
+  writeSync(file, tensor, 0, 2 * factorBytes);
   closeSync(file);
 }
 
@@ -35,14 +46,18 @@ function mebibytes(field: "VmRSS" | "VmHWM"): number {
 }
 
 /** What a loaded model takes beyond its own weights: the checkpoint's pages are given back as they are used. */
-it.runIf(process.platform === "linux")("loading holds one copy of the weights", async () => {
+it.runIf(process.platform === "linux").each([
+  ["alone", undefined],
+  ["with an adapter on every one", { a: "a", b: "b", scale: 0.5 }],
+])("loading holds one copy of the weights, %s", async (_what, delta) => {
   const folder = temporaryFolder("memory");
   const path = join(folder, "model.safetensors");
   writeCheckpoint(path);
   const engine = await openEngineTest();
   /** One that reads the first `length` rows of a tensor. */
   const stage = (index: number, length = rows): StageSpec => {
-    const part = { tensor: String(index), slice: { dim: 0, start: 0, end: length } };
+    const slice = { dim: 0, start: 0, end: length };
+    const part = { tensor: String(index), ...(delta && { delta }), slice };
     const kind = index % 2 === 0 ? "linear" : "dense";
     return {
       name: String(index),
