@@ -120,6 +120,13 @@ describe.each(names)("%s", (name) => {
     source.close();
   });
 
+  it("gives the same scores on an accelerator", async () => {
+    binding.simulator.devices([1 << 24]);
+    const { source, fixture, scores } = await open(name);
+    expectClose(await score(source, fixture, { device: "sim:0" }), scores.flat());
+    source.close();
+  });
+
   it("is in an exported archive as it was read, to the bit", async () => {
     const { source, fixture } = await open(name);
     const exported = await exportSource(source, fixture);
