@@ -119,6 +119,11 @@ export class PartialFile implements AsyncDisposable {
   async finish(blob: string): Promise<void> {
     await this[Symbol.asyncDispose]();
     await rename(this.path, blob);
+    await PartialFile.tidy(blob);
+  }
+
+  /** Removes the log of a blob that has its name: a kill between the steps of `finish` leaves it. */
+  static async tidy(blob: string): Promise<void> {
     await rm(paths(blob).logPath, { force: true });
   }
 

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { downloadFile, type DownloadContext } from "../download/download-file.js";
+import { PartialFile } from "../download/partial-file.js";
 import { makeFolder } from "../io/make-folder.js";
 import type { RepositoryFile } from "./api.js";
 import type { RepositoryCache } from "./cache.js";
@@ -25,6 +26,8 @@ export async function fetchBlob(context: BlobContext, file: RepositoryFile): Pro
   try {
     if (await isThere(context, file)) {
       progress.add(file.path, file.size);
+      // Whoever may not write here does not miss it.
+      await PartialFile.tidy(blob).catch(() => {});
       return;
     }
     const lock = await FileLock.acquire(join(cache.locks, `${file.oid}.ranges.lock`), signal);

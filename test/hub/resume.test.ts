@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { appendFile, open, readdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { DownloadProgress } from "#lib/hub/progress.js";
@@ -222,6 +222,18 @@ it("survives kill -9 at 20 random moments, fetching nothing again that was verif
     }
   }
 }, 600_000);
+
+it("a log that a kill left beside its finished blob goes with the next look at the model", async () => {
+  const { folder, load } = await setUp(modelFiles(weights));
+  await load();
+  const blob = (await filesBelow(join(folder, "blobs"))).find((name) => name.length === 64)!;
+  await writeFile(join(folder, "blobs", `${blob}.ranges.log`), `size ${weights.size}\n`);
+  // Something else is missing, so that it is not a look at what is there alone.
+  const [snapshot] = await filesBelow(join(folder, "snapshots"));
+  await rm(join(folder, "snapshots", snapshot!));
+  await load();
+  await requireSoundCache(folder);
+});
 
 it("needs nothing that is not in the cache: what is left of a finished download is only the files", async () => {
   const { home, load } = await setUp();
