@@ -2,7 +2,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
-import { DEMO_MODEL } from "#lib/model/demo.js";
+import { DEMO_MODEL } from "#lib/demo.js";
 import { bytesOf, writeRaw, writeSafetensors } from "../native/weights/safetensors-file.js";
 import { temporaryFolder } from "../temporary-folder.js";
 import { runCli } from "./run-cli.js";

@@ -304,15 +304,15 @@ it("a repository that holds its weights in another form is refused by name, and 
 });
 
 describe("a repository with an adapter beside its base", () => {
-  const adapter = '{"peft_type": "LORA"}';
+  const adapter = '{"peft_type": "IA3"}';
 
-  it("is refused before its weights are fetched", async () => {
+  it("of a kind that is not applied is refused before its weights are fetched", async () => {
     const { hub, load } = await setUp({ ...modelFiles(), "adapter_config.json": adapter });
     expect(await failure(load())).toMatchObject({ code: "ERR_NOT_SUPPORTED" });
     expect(hub.bytesOf()).toBe(adapter.length);
   });
 
-  it("is refused from the cache too, where another client put all of it", async () => {
+  it("of that kind is refused from the cache too, where another client put all of it", async () => {
     const { load } = await setUp();
     const { directory } = await load();
     await writeFile(join(directory, "adapter_config.json"), adapter);

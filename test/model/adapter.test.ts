@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { RewardModelScore, type RewardModelScoreOptions } from "#lib/index.js";
-import { DEMO_MODEL } from "#lib/model/demo.js";
+import { DEMO_MODEL } from "#lib/demo.js";
 import { startHub } from "../hub/support.js";
 import { f32, writeSafetensors } from "../native/weights/safetensors-file.js";
 import { tinyWeights } from "../parity/tiny-weights.js";
