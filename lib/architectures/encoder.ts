@@ -39,6 +39,8 @@ export interface EncoderFamily extends Pick<
   activation?: string;
   typeCount?: number;
   embeddingSize?: number | "hidden";
+  /** The family's layers can be those of a decoder: `is_decoder` is read. */
+  mayBeCausal?: boolean;
   /** Positions are counted as RoBERTa does: behind the pad id, without the tokens that are padding. */
   countsFromPad?: boolean;
   eps?: number;
@@ -153,6 +155,7 @@ function readEncoder(config: BertConfig, tensors: CheckpointTensors, family: Enc
   if (hidden % heads !== 0) {
     throw configError(`hidden_size ${hidden} is not a multiple of num_attention_heads ${heads}.`);
   }
+  requireEvenHeads(hidden / heads);
   if (positions != null && positions !== "absolute") {
     throw unsupported(
       "position_embedding_type",
@@ -170,8 +173,17 @@ function readEncoder(config: BertConfig, tensors: CheckpointTensors, family: Enc
     intermediate: config.intermediate_size,
     eps: config.layer_norm_eps ?? family.eps ?? 1e-12,
     activation: activationOf(config.hidden_act ?? family.activation ?? "gelu", "hidden_act"),
-    causal: config.is_decoder ?? false,
+    causal: (family.mayBeCausal && config.is_decoder) ?? false,
   };
+}
+
+/** @throws ERR_NOT_SUPPORTED for what the kernels of attention do not take */
+export function requireEvenHeads(size: number): void {
+  if (size % 2 !== 0)
+    throw unsupported(
+      "num_attention_heads",
+      `heads of ${size} channels, an odd number, have no built-in program.`,
+    );
 }
 
 /** What the parts of a layer are called below it. */

@@ -13,20 +13,29 @@ const MODULES: Record<string, Activation | undefined> = {
 /**
  * What is applied to the logits: undefined where they stay raw.
  *
- * @throws ERR_INVALID_OPTION where the model states none, or has one label for a softmax, ERR_NOT_SUPPORTED for one that is not known
+ * @throws ERR_INVALID_OPTION where the model states none, or has one label for a softmax; ERR_NOT_SUPPORTED for one that
+ *   is not known
  */
 export function activationOf(
-  { activation, model }: Pick<ResolvedOptions, "activation" | "model">,
-  { statedActivation: stated, labels }: Pick<ModelSource, "statedActivation" | "labels">,
+  options: Pick<ResolvedOptions, "activation" | "model">,
+  source: Pick<ModelSource, "statedActivation" | "labels">,
 ): Activation | undefined {
-  if (activation === "none") return undefined;
-  if (activation === "softmax" && labels === 1) {
+  const activation = askedFor(options, source);
+  if (activation === "softmax" && source.labels === 1) {
     throw new RewardModelScoreError(
       "ERR_INVALID_OPTION",
-      `activation: "softmax" makes 1 of every score: ${model} has one label. Name "sigmoid", or leave the option out.`,
+      `A softmax makes 1 of every score: ${options.model} has one label. Set activation to "sigmoid", or leave it out.`,
       { option: "activation" },
     );
   }
+  return activation;
+}
+
+function askedFor(
+  { activation, model }: Pick<ResolvedOptions, "activation" | "model">,
+  { statedActivation: stated }: Pick<ModelSource, "statedActivation">,
+): Activation | undefined {
+  if (activation === "none") return undefined;
   if (activation !== "model") return activation;
   if (stated === undefined) {
     throw new RewardModelScoreError(

@@ -64,7 +64,9 @@ class Convolution:
             if shift != 0:
                 inside = (positions + shift >= 0).logical_and(positions + shift < lengths)
                 neighbours = tokens.index_select(0, (at + shift).clamp(0, tokens.size(0) - 1))
-                y = linear_add(neighbours * inside.unsqueeze(1).to(x.dtype), self.weights[i], y)
+                # Not a product: of a broken neighbour in another row nothing must be left.
+                neighbours = neighbours.masked_fill(inside.logical_not().unsqueeze(1), 0.0)
+                y = linear_add(neighbours, self.weights[i], y)
         x = layer_norm(x + activation(y, self.activation), self.norm, self.norm_bias, self.eps)
         if self.last:
             x = x.index_select(0, batch["keep"])

@@ -395,6 +395,18 @@ describe("prefixes that trainers leave", () => {
   });
 });
 
+it.each([
+  ["bert", true],
+  ["roberta", true],
+  ["electra", true],
+  ["distilbert", false],
+  ["albert", false],
+  ["deberta-v3", false],
+  ["mpnet", false],
+])("is_decoder makes a causal model of %s: %s", (name, causal) => {
+  expect(describeWith(name, { is_decoder: true }).causal).toBe(causal);
+});
+
 describe("describeArchitecture refuses", () => {
   it.each(["AutoModelForSequenceClassification", "AutoModel"])(
     "a repository whose own code computes the score, as %s",
@@ -458,6 +470,15 @@ describe("describeArchitecture refuses", () => {
       "ERR_UNSUPPORTED_ARCHITECTURE",
       /language model/,
     );
+  });
+
+  it.each([
+    ["albert", { num_hidden_groups: 9 }, "ERR_MODEL_CONFIG", /num_hidden_groups 9 is more than/],
+    ["deberta-v3", { position_buckets: 1 }, "ERR_MODEL_CONFIG", /position_buckets 1/],
+    ["bert", { num_attention_heads: 32 }, "ERR_NOT_SUPPORTED", /heads of 1 channels, an odd number/],
+    ["modernbert", { num_attention_heads: 32 }, "ERR_NOT_SUPPORTED", /heads of 1 channels, an odd number/],
+  ] as const)("sizes of %s that cannot be: %j", (name, changes, code, message) => {
+    expectCode(() => describeWith(name, changes), code, message);
   });
 
   it.each([null, [], "x", { architectures: 3 }])("a config that names nothing: %j", (config) => {

@@ -22,6 +22,7 @@ describe("what is applied to the logits", () => {
   it.each([
     ["model", source(), "ERR_INVALID_OPTION", /states none/],
     ["softmax", source(undefined, 1), "ERR_INVALID_OPTION", /one label/],
+    ["model", source("torch.nn.Softmax", 1), "ERR_INVALID_OPTION", /one label/],
     ["model", source("my.module.Scale"), "ERR_NOT_SUPPORTED", /my\.module\.Scale/],
   ] as const)("%s is refused where it cannot be honoured: %j", (asked, from, code, message) => {
     expect(() => activationOf(options(asked), from)).toThrow(

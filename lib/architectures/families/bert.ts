@@ -1,4 +1,5 @@
 import { distilbertAsBert } from "../config/encoder.js";
+import { configError } from "../config/errors.js";
 import { encoderFamily, layerAttributes, layerStages, layerWeights, type LayerNames } from "../encoder.js";
 import type { Classifier } from "../family.js";
 import { classificationHead } from "../heads.js";
@@ -32,6 +33,7 @@ export const bert = encoderFamily({
   classNames: ["Bert"],
   modelTypes: ["bert"],
   prefix: "bert.",
+  mayBeCausal: true,
   padTokenId: 0,
   typeCount: 2,
   classifier: classifier("classifier", "pooler.dense", "tanh"),
@@ -42,6 +44,7 @@ export const roberta = encoderFamily({
   classNames: ["Roberta", "XLMRoberta", "Camembert"],
   modelTypes: ["roberta", "xlm-roberta", "camembert"],
   prefix: "roberta.",
+  mayBeCausal: true,
   padTokenId: 1,
   typeCount: 2,
   countsFromPad: true,
@@ -53,6 +56,7 @@ export const electra = encoderFamily({
   classNames: ["Electra"],
   modelTypes: ["electra"],
   prefix: "electra.",
+  mayBeCausal: true,
   padTokenId: 0,
   typeCount: 2,
   classifier: classifier("classifier.out_proj", "classifier.dense", "gelu"),
@@ -107,6 +111,8 @@ export const albert = encoderFamily({
     const { config, prefix, layers } = encoder;
     const groups = config.num_hidden_groups ?? 1;
     const inner = config.inner_group_num ?? 1;
+    if (groups > layers)
+      throw configError(`num_hidden_groups ${groups} is more than num_hidden_layers ${layers}.`);
     // The group of a layer as transformers computes it.
     const groupOf = Array.from({ length: layers }, (_, i) => Math.trunc(i / (layers / groups)));
     return Array.from({ length: groups }, (_, group): Stage => {

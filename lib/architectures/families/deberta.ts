@@ -1,7 +1,7 @@
 import type { WeightSpec } from "../../native/binding.js";
 import { activationOf } from "../activations.js";
 import { parseDeberta, type DebertaConfig } from "../config/encoder.js";
-import { unsupported } from "../config/errors.js";
+import { configError, unsupported } from "../config/errors.js";
 import { encoderFamily, layerStages, type Encoder, type LayerNames } from "../encoder.js";
 import { classificationHead } from "../heads.js";
 import { debertaColumns } from "../relative-positions.js";
@@ -84,6 +84,7 @@ function relativeStage(encoder: Encoder, config: DebertaConfig): Stage {
   const farthest = config.max_relative_positions ?? -1;
   const maxDistance = farthest < 1 ? (config.max_position_embeddings ?? 512) : farthest;
   const buckets = Math.max(config.position_buckets ?? -1, 0);
+  if (buckets === 1) throw configError("position_buckets 1 has no half.");
   const rows = 2 * (buckets > 0 ? buckets : maxDistance);
   const isNormed = (config.norm_rel_ebd ?? "none")
     .toLowerCase()

@@ -4,6 +4,7 @@ import type { CheckpointTensors } from "../checkpoint-tensors.js";
 import { parseRope } from "../config/decoder.js";
 import { parseModernBert, type ModernBertConfig } from "../config/encoder.js";
 import { configError, unsupported } from "../config/errors.js";
+import { requireEvenHeads } from "../encoder.js";
 import type { Family } from "../family.js";
 import { classificationHead } from "../heads.js";
 import { readRope, ropeStage, type Rope } from "../rope.js";
@@ -162,6 +163,7 @@ function layerTypes(config: ModernBertConfig): LayerType[] {
   const { num_hidden_layers: layers, hidden_size: hidden, num_attention_heads: heads } = config;
   if (hidden % heads !== 0)
     throw configError(`hidden_size ${hidden} is not a multiple of num_attention_heads ${heads}.`);
+  requireEvenHeads(hidden / heads);
   const every = config.global_attn_every_n_layers ?? 3;
   const types =
     config.layer_types ??
